@@ -46,9 +46,11 @@ def plan(
         If the repository or its declarations cannot be read.
     """
     quiet()
-    from statewright.session import open_session
+    from statewright.repository.declaration import find_root
+    from statewright.session import open_session, with_settings
 
-    return open_session(Path(directory), _request(targets, force), assumed=assignments).plan
+    request = with_settings(_request(targets, force), find_root(Path(directory)))
+    return open_session(Path(directory), replace(request, push=False), assumed=assignments).plan
 
 
 def run(

@@ -71,6 +71,18 @@ class Configuration:
         lambda value: isinstance(value, str),
         "MLflow experiment of all runs, if MLFLOW_EXPERIMENT_NAME is not set; empty: one a pipeline",
     )
+    pull: bool = _setting(
+        False,
+        "true or false",
+        lambda value: isinstance(value, bool),
+        "fetch missing data and earlier results from the DVC remote, as --pull",
+    )
+    push: bool = _setting(
+        False,
+        "true or false",
+        lambda value: isinstance(value, bool),
+        "send results to the DVC remote as stages finish, as --push",
+    )
     sources: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -41,8 +41,10 @@ class Request:
         Run the stages that depend on a failed stage too, and count no failure.
     commit : bool
         Whether to store outputs in the cache.
-    pull : bool
-        Fetch missing data from the remote storage.
+    pull : bool or None
+        Fetch missing data and earlier results from the remote storage; None for the repository's setting.
+    push : bool or None
+        Send the results of the run to the remote storage; None for the repository's setting. Not in DVC.
     allow_missing : bool
         Skip a stage whose only change is missing data.
     strict_environment : bool
@@ -63,7 +65,8 @@ class Request:
     interactive: bool = False
     ignore_errors: bool = False
     commit: bool = True
-    pull: bool = False
+    pull: bool | None = None
+    push: bool | None = None
     allow_missing: bool = False
     strict_environment: bool = False
     run_cache: bool = True

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from statewright.configuration import read_configuration
 from statewright.drift import Environments
 from statewright.masking import mask_arguments, mask_text, mask_value
 from statewright.planning.absent import AbsentData, absent_data, advice
-from statewright.planning.plan import SKIP, Plan, decide, note_drift
+from statewright.planning.plan import SKIP, Fetch, Plan, decide, note_drift, note_fetches
 from statewright.reads.store import load_reads
 from statewright.reads.undeclared import ordering_of
 from statewright.record.store import note_on_user_store
@@ -35,6 +35,9 @@ from statewright.repository.lock_writer import track_changes
 from statewright.repository.metrics_diff import metric_changes
 from statewright.repository.observation import observe
 from statewright.repository.pulling import fetch_run_cache
+from statewright.repository.rates import read_rate
+from statewright.repository.remote_runs import RemoteRuns, without_unavailable
+from statewright.repository.remote_sharing import RemoteError, open_remote
 from statewright.repository.scope import labels, select
 from statewright.repository.what_if import overlay_state, overlay_texts
 from statewright.request import Request, as_request
@@ -43,6 +46,7 @@ from statewright.running.limits import Limits, limits_of
 from statewright.running.prefect_runner import name_idle_flow_run
 from statewright.running.recorder import resume
 from statewright.running.servers import find_server, in_flow_run
+from statewright.running.sharing import Shared, push_left_over
 from statewright.scheduling import durations
 from statewright.scheduling.prediction import Prediction, schedule_plan
 from statewright.settled import logging_accesses, store
@@ -107,25 +111,90 @@ def _open(directory: Path, request: Request, assumed: Sequence[str]) -> tuple[Se
     scope = select(repository, request)
     # Data of other pipelines is not hashed, as in `dvc repro`.
     state = observe(repository, workflow, None if request.targets else scope.order)
+    _open_remote(repository)
+    if repository.remote and repository.request.pull:
+        state = without_unavailable(repository, state, repository.remote, scope.order)
+    state = replace(state, request=repository.request)
     if texts:
         state = overlay_state(repository, state, texts)
     environments = Environments(repository.root)
     drift = environments.drifted(
         {a: state.stages[a].outs_was for a, stage in workflow.stages.items() if stage.cmd and stage.plain}
     )
-    plan = decide(
-        workflow,
-        state,
-        order=scope.order,
-        force=scope.order if request.force else (),
-        seconds=durations.ranges(repository.root, workflow),
-        drift=drift if request.strict_environment else None,
-    )
-    plan = replace(note_drift(plan, drift), labels=labels(repository))
+    seconds = durations.ranges(repository.root, workflow)
+
+    def plan_once() -> Plan:
+        return decide(
+            workflow,
+            state,
+            order=scope.order,
+            force=scope.order if request.force else (),
+            seconds=seconds,
+            drift=drift if request.strict_environment else None,
+        )
+
+    plan = plan_once()
+    while repository.remote and repository.remote.next_round():
+        plan = plan_once()
+    plan = note_fetches(note_drift(plan, drift), _fetches(repository))
+    plan = replace(plan, labels=labels(repository))
     for address in plan.work:
         if problem := unusable_command(repository.stages[address]):
             _warn(f"stage '{plan.label(address)}' will fail: {problem}")
     return Session(repository, workflow, state, plan, scope.named), environments
+
+
+def with_settings(request: Request, root: Path) -> Request:
+    """Return a request with the settings where it leaves `pull` and `push` open."""
+    configuration = read_configuration(root)
+    pull = configuration.pull if request.pull is None else request.pull
+    push = configuration.push if request.push is None else request.push
+    return replace(request, pull=pull, push=push)
+
+
+def _open_remote(repository: Repository) -> None:
+    """Open the remote that `--pull` and `--push` need.
+
+    If it cannot be reached, the command goes on as without these options, and says so.
+    """
+    request = repository.request
+    if not (request.pull or request.push):
+        return
+    try:
+        remote = open_remote(repository)
+    except RemoteError as error:
+        _warn(f"{error}; nothing is fetched or pushed")
+        repository.request = replace(request, pull=False, push=False)
+        return
+    if remote is not None:
+        repository.remote = RemoteRuns(remote, read_rate(repository.root, remote.name))
+        if not remote.has_runs and request.run_cache:
+            _warn(
+                f"the remote '{remote.name}' cannot list files, so recorded outputs are exchanged with it, "
+                "but no results of other runs"
+            )
+        return
+    if request.push:
+        _warn(
+            "--push does nothing: the default remote keeps versions by itself (version_aware or worktree); "
+            "`dvc push` pushes to it"
+        )
+    if request.pull and request.run_cache and (problem := fetch_run_cache(repository)):
+        _warn(problem)
+
+
+def _fetches(repository: Repository) -> dict[str, Fetch]:
+    """Return what each stage gets from the remote if it is restored."""
+    runs = repository.remote
+    if runs is None:
+        return {}
+    if runs.problem:
+        _warn(f"the remote '{runs.remote.name}' failed, and nothing is fetched: {runs.problem}")
+    return {
+        address: Fetch(runs.remote.name, *runs.expected(address), runs.rate.source)
+        for address, files in runs.fetches.items()
+        if files
+    }
 
 
 @cache
@@ -167,8 +236,13 @@ def run(
     """
     # Opening a repository changes to its root, and targets are relative to the user's folder.
     directory = directory.absolute()
-    request = as_request(wanted)
     root = find_root(directory)
+    asked = as_request(wanted)
+    request = with_settings(asked, root)
+    if request.push and not request.commit:
+        raise WorkflowError(
+            "--push sends outputs from the cache, and --no-commit stores none there; leave one of them out"
+        )
     if is_interactive(root):
         request = replace(request, interactive=True)
     if request.interactive:
@@ -176,9 +250,6 @@ def run(
     # A question is printed below the last line, where a live table would overwrite it.
     console = terminal(quiet=verbosity < 0, live=not request.interactive)
     with exclusive_run(root, console):
-        fetches = request.pull and request.run_cache
-        if fetches and (problem := fetch_run_cache(open_repository(directory))):
-            console.print(problem, highlight=False, markup=False, soft_wrap=True)
         if assignments:
             _check_assignments(root, assignments)
             for file, patch in parameters.assign(root, assignments):
@@ -192,7 +263,8 @@ def run(
             if in_flow_run():
                 name_idle_flow_run()
             resume(root)
-            return 0
+            shared = push_left_over(session.repository, partial(_print, console))
+            return int(_print_shared(shared, console) and bool(asked.push))
         print_short_plan(session.plan.labelled, console, predict(session, limits_of(root, workers)))
         for line in advice(missing_data(session)):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -205,7 +277,12 @@ def run(
             name=name,
             console=console,
             verbose=verbosity > 0,
+            strict_push=bool(asked.push),
         )
+
+
+def _print(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def predict(session: Session, limits: Limits) -> Prediction:
@@ -267,8 +344,15 @@ def carry_out(
     console: Console,
     keep_going: bool = True,
     verbose: bool = False,
+    strict_push: bool = False,
 ) -> int:
-    """Carry out a session's plan, print the outcome and return the exit status."""
+    """Carry out a session's plan, print the outcome and return the exit status.
+
+    Parameters
+    ----------
+    strict_push : bool
+        Whether the status is 1 if a result could not be pushed.
+    """
     from statewright.transition import transition
 
     if hint := _watch_hint(session):
@@ -300,6 +384,7 @@ def carry_out(
         console.print(problem, style="yellow", markup=False, soft_wrap=True)
     for notice in result.notices:
         console.print(notice, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    unpushed = _print_shared(result.shared, console)
     errors = terminal()  # also if the run is quiet
     for address, error in result.errors.items():
         text = error.replace(f"stage '{address}'", f"stage '{session.plan.label(address)}'")
@@ -316,13 +401,31 @@ def carry_out(
     if remaining.work:
         console.print("planning again: inputs differ from what the run cache predicted")
         again = replace(session, state=result.state, plan=remaining)
-        return carry_out(
-            again, workers=workers, name=name, console=console, keep_going=keep_going, verbose=verbose
+        again_status = carry_out(
+            again,
+            workers=workers,
+            name=name,
+            console=console,
+            keep_going=keep_going,
+            verbose=verbose,
+            strict_push=strict_push,
         )
+        return max(again_status, int(strict_push and unpushed))
     if not console.quiet:
         show_results(session)
         print_metrics(metric_changes(session.repository, session.workflow, result.state), console)
-    return 0
+    return int(strict_push and unpushed)
+
+
+def _print_shared(shared: Shared | None, console: Console) -> bool:
+    """Print the exchange with the remote; return whether a push failed."""
+    if shared is None:
+        return False
+    for line in shared.lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for problem in shared.problems:  # also if the run is quiet
+        terminal().print(problem, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    return shared.unpushed > 0
 
 
 def replay(*arguments: Any) -> bool:

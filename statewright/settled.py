@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from statewright.planning.plan import SKIP, Decision, Plan
 from statewright.planning.reasons import Reason
 from statewright.request import Request, as_request
-from statewright.unchanged import circumstances, find_root, read_answer, signature
+from statewright.unchanged import UNPUSHED, circumstances, find_root, read_answer, signature
 from statewright.workflow import Stage, Workflow, WorkflowError
 
 if TYPE_CHECKING:
@@ -223,6 +223,12 @@ def recall(directory: Path, wanted: Request | Sequence[str] = ()) -> SettledPlan
     plan = replace(plan, labels=answer["labels"])
     settled = SettledPlan(root, workflow, plan, request.targets, bool(answer["certain"]))
     return None if request.strict_environment and not settled.strict else settled
+
+
+def has_unpushed(directory: Path) -> bool:
+    """Return whether an earlier run could not push all of its results."""
+    folder = find_root(os.path.realpath(directory))
+    return folder is not None and (Path(folder) / ".statewright" / UNPUSHED).exists()
 
 
 def _notes(address: str, drift: Mapping[str, Sequence[str]]) -> tuple[Reason, ...]:

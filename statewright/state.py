@@ -62,6 +62,8 @@ class StageState:
         Recorded outputs that do not exist.
     not_cached : mapping of str to (str or None)
         Outputs that are neither on disk nor in the cache -> name of the remote that may have them.
+    unavailable : frozenset of str
+        Lost outputs that the remote does not have either; only a plan with `--pull` asks it.
     """
 
     recorded: bool
@@ -80,6 +82,7 @@ class StageState:
     remote: frozenset[str] = frozenset()
     not_on_disk: frozenset[str] = frozenset()
     not_cached: Mapping[str, str | None] = field(default_factory=dict)
+    unavailable: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

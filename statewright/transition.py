@@ -36,6 +36,7 @@ from statewright.running.prefect_record import PrefectRecord, start_record
 from statewright.running.prefect_runner import FlowRunPage, flow_tags, log_in_task, run_in_prefect
 from statewright.running.recorder import Recorder
 from statewright.running.servers import in_flow_run
+from statewright.running.sharing import Shared, Sharing
 from statewright.running.stage_events import events_after
 from statewright.running.watch import open_watch
 from statewright.running.work import Work
@@ -72,6 +73,8 @@ class Result:
         What the record in Prefect lacks.
     notices : list of str
         Sentences for the user: stages that ran again, and reads that are not declared.
+    shared : Shared or None
+        What was fetched from the DVC remote and pushed to it, with `--pull` and `--push`.
     """
 
     state: State
@@ -83,6 +86,7 @@ class Result:
     unrecorded: str | None = None
     prefect_problem: str | None = None
     notices: list[str] = field(default_factory=list)
+    shared: Shared | None = None
 
     @property
     def failed(self) -> bool:
@@ -166,12 +170,14 @@ def transition(
             cancelled=repository.stopped,
             ordering=ordering,
             replay=replay,
+            sharing=_open_sharing(repository),
             reads=reads,
             times=result.times,
             outcomes=result.outcomes,
             errors=result.errors,
             notices=result.notices,
         )
+        stack.callback(_close_sharing, work, result)
         stack.enter_context(_watching(work, repository.root))
         stack.enter_context(live_board(work.board))
         if in_flow_run():
@@ -183,6 +189,21 @@ def transition(
             run = partial(run_locally, keep_going=keep_going, record=record)
             _carry_out(work, limits, result, tags or {}, run, record)
     return result
+
+
+def _open_sharing(repository: dvc.Repository) -> Sharing | None:
+    request, runs = repository.request, repository.remote
+    if runs is None:
+        return None
+    pull = bool(request.pull) and runs.problem is None
+    return Sharing(repository.root, runs.remote, repository.stopped, pull=pull, push=bool(request.push))
+
+
+def _close_sharing(work: Work, result: Result) -> None:
+    if work.sharing:
+        result.shared = work.sharing.close(
+            lambda text: work.board.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        )
 
 
 @contextmanager

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     Signature = list[int] | None
 
+UNPUSHED = "unpushed.jsonl"
+"""File below `.statewright`: results that a run with ``--push`` has left to the next one."""
+
 FORMAT = 3
 """Version of the stored answer."""
 
@@ -40,6 +43,7 @@ def answer_without_planning(arguments: list[str]) -> bool:
             not answer["plain"]
             or os.path.normpath(f"{root}/{answer['folder']}") != start
             or os.path.lexists(f"{control}/metrics.json")
+            or os.path.lexists(f"{control}/{UNPUSHED}")
             or any(name.endswith((".jsonl", ".txt")) for name in _names(f"{control}/records"))
         ):
             return False

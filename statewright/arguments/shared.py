@@ -69,7 +69,10 @@ def add_reproduction(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup
         help="also run the stages that depend on a stage that ran, even if their inputs did not change",
     )
     group.add_argument(
-        "--pull", action="store_true", help="fetch missing data and earlier results from the DVC remote"
+        "--pull",
+        action=argparse.BooleanOptionalAction,
+        help="restore what the DVC remote has, missing data and results of colleagues and of CI, instead of "
+        "computing it; fetch only what the stages need (default: the setting `pull`, no)",
     )
     group.add_argument(
         "--allow-missing",
@@ -100,6 +103,17 @@ def add_carrying_out(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "-i", "--interactive", action="store_true", help="ask before each stage; stages run one by one"
+    )
+
+
+def add_push(parser: argparse.ArgumentParser) -> None:
+    """Add the option that shares the results of a run."""
+    parser.add_argument(
+        "--push",
+        action=argparse.BooleanOptionalAction,
+        help="send the outputs of each stage, and its entry in the run cache, to the DVC remote when it "
+        "finishes, while the next ones run; with --pull also hold a lease there: a stage that two "
+        "people start at once runs once (default: the setting `push`, no)",
     )
 
 

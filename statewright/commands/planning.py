@@ -28,8 +28,10 @@ def plan(options: argparse.Namespace) -> int:
         request = replace(request, targets=(options.explain,))
     session: Any = None if options.explain or options.assignments else recall(Path.cwd(), request)
     if opened := session is None:
-        from statewright.session import missing_data, open_session, predict
+        from statewright.repository.declaration import find_root
+        from statewright.session import missing_data, open_session, predict, with_settings
 
+        request = replace(with_settings(request, find_root(Path.cwd())), push=False)
         session = open_session(Path.cwd(), request, assumed=options.assignments)
         limits = limits_of(session.repository.root, options.workers)
         prediction = predict(session, limits)

@@ -17,14 +17,14 @@ LONGEST_RECORD_S = 600.0
 def run(options: argparse.Namespace) -> int:
     """Run what the plan says."""
     from statewright.record.journal import is_unfinished
-    from statewright.settled import recall
+    from statewright.settled import has_unpushed, recall
     from statewright.terminal.results import print_up_to_date
     from statewright.terminal.words import terminal
 
     if options.dry and not options.at:
         return plan(options)
     request = request_of(options)
-    usual = not (options.at or options.assignments)
+    usual = not (options.at or options.assignments or has_unpushed(Path.cwd()))
     if usual and (settled := recall(Path.cwd(), request)):
         if options.verbosity >= 0:
             print_up_to_date(settled.root, settled.workflow, settled.plan, terminal())

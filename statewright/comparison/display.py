@@ -12,7 +12,6 @@ from statewright.comparison.difference import RevisionDifference
 from statewright.comparison.summary import (
     ValueRow,
     headline,
-    megabytes,
     output_rows,
     size_line,
     stage_rows,
@@ -21,7 +20,7 @@ from statewright.comparison.summary import (
 from statewright.planning.plan import Plan
 from statewright.planning.reasons import Reason, show
 from statewright.terminal.display import COLOURS
-from statewright.terminal.words import counted, one_line, width_of
+from statewright.terminal.words import counted, megabytes, one_line, width_of
 
 MAX_ROWS = 50
 """Maximum number of rows of a Markdown table: GitHub rejects a comment of over 65,536 characters."""

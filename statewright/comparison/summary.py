@@ -9,7 +9,7 @@ from typing import Any
 from statewright.comparison.difference import OutputChange, RevisionDifference, StageChange
 from statewright.planning.plan import MAY, MUST, RESTORE, SKIP
 from statewright.planning.reasons import Reason, show
-from statewright.terminal.words import about, counted, one_line
+from statewright.terminal.words import about, counted, megabytes, one_line
 
 MAX_REASONS = 2
 """Maximum number of causes in a row; `--json` has all."""
@@ -158,13 +158,3 @@ def size_line(difference: RevisionDifference) -> str | None:
     verb = "differs" if len(outputs) == 1 else "differ"
     number = counted(len(outputs), "output")
     return f"{number} {verb}; all outputs {megabytes(was)} -> {megabytes(now)}"
-
-
-def megabytes(size: int) -> str:
-    """Return a number of bytes as text: ``12 bytes``, ``3.4 MB``."""
-    value = float(size)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} bytes" if unit == "bytes" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"

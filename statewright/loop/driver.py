@@ -53,10 +53,11 @@ from statewright.planning.metric_names import find_metric, unknown_metric
 from statewright.planning.plan import RESTORE, SKIP, decide
 from statewright.reads.store import load_reads
 from statewright.repository.declaration import open_repository
+from statewright.request import as_request
 from statewright.running.launcher import open_launcher
 from statewright.running.recorder import Recorder
 from statewright.running.servers import hold_server
-from statewright.session import Session, carry_out, exclusive_run, open_session, show_results
+from statewright.session import Session, carry_out, exclusive_run, open_session, show_results, with_settings
 from statewright.terminal.plan_table import print_short_plan
 from statewright.terminal.words import clock, terminal
 from statewright.workflow import Stage
@@ -218,7 +219,8 @@ def _number(session: Session, stage: Stage) -> int:
 def _look(work: _Loop) -> Session:
     # DVC's objects form cycles: without this, each round leaves its databases open for long.
     gc.collect()
-    return open_session(work.root, [work.target] if work.target else [])
+    request = as_request([work.target] if work.target else [])
+    return open_session(work.root, with_settings(request, work.root))
 
 
 def _required_stages(work: _Loop, session: Session, stage: Stage, *, ran: bool = False) -> list[str]:

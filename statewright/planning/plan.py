@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from statewright.masking import mask_text
@@ -52,6 +52,28 @@ MUST, MAY, RESTORE, SKIP = "must", "may", "restore", "skip"
 
 
 @dataclass(frozen=True)
+class Fetch:
+    """Files that a restore gets from the remote.
+
+    Parameters
+    ----------
+    remote : str
+        Name of the remote.
+    bytes : int
+        Bytes of its files that are not here, as recorded; of a folder, all of its files.
+    seconds : float
+        Expected duration.
+    rate : str
+        ``measured``, if earlier transfers from this remote gave the bytes a second, else ``assumed``.
+    """
+
+    remote: str
+    bytes: int
+    seconds: float
+    rate: str
+
+
+@dataclass(frozen=True)
 class Decision:
     """Verdict for one stage, with its reasons and expected seconds (low, high)."""
 
@@ -59,6 +81,12 @@ class Decision:
     verdict: str
     reasons: tuple[Reason, ...] = ()
     seconds: tuple[float, float] | None = None
+    fetch: Fetch | None = None
+
+    @property
+    def words(self) -> str:
+        """The verdict, and where a restored result comes from if it is not here."""
+        return f"{self.verdict} (remote)" if self.fetch else self.verdict
 
 
 @dataclass(frozen=True)
@@ -109,6 +137,7 @@ class Plan:
                         for r in d.reasons
                     ],
                     "seconds": list(d.seconds) if d.seconds else None,
+                    "fetch": asdict(d.fetch) if d.fetch else None,
                 }
                 for address, d in self.decisions.items()
             }
@@ -170,6 +199,17 @@ def note_drift(plan: Plan, drift: Mapping[str, tuple[str, str]]) -> Plan:
             decision, reasons=(*decision.reasons, Reason("environment", address, *drift[address]))
         )
         if decision.verdict == SKIP and address in drift
+        else decision
+        for address, decision in plan.decisions.items()
+    }
+    return Plan(decisions)
+
+
+def note_fetches(plan: Plan, fetches: Mapping[str, Fetch]) -> Plan:
+    """Return the plan with what the restored stages get from the remote."""
+    decisions = {
+        address: replace(decision, fetch=fetch, seconds=(fetch.seconds, fetch.seconds))
+        if decision.verdict == RESTORE and (fetch := fetches.get(address))
         else decision
         for address, decision in plan.decisions.items()
     }
@@ -242,8 +282,11 @@ def _without_missing(stage_state: StageState, upstream: Sequence[StageState]) ->
             path: written.get(path, stage_state.deps_was.get(path)) if now is None else now
             for path, now in stage_state.deps_now.items()
         },
-        outs={path: "ok" if status in LOST else status for path, status in stage_state.outs.items()},
-        not_on_disk=frozenset(),
+        outs={
+            path: "ok" if status in LOST and path not in stage_state.unavailable else status
+            for path, status in stage_state.outs.items()
+        },
+        not_on_disk=stage_state.not_on_disk & stage_state.unavailable,
     )
 
 
@@ -261,6 +304,8 @@ def _judge_missing(
         expected.unknown.add(path, stage.address)
         if stage_state.outs_was.get(path) is None:
             fetch = "the stage is frozen and never ran" if stage.cmd else "its hash is not recorded"
+        elif path in stage_state.unavailable:
+            fetch = f"the remote '{stage_state.not_cached.get(path)}' does not have it"
         elif path in stage_state.not_cached:
             remote = stage_state.not_cached[path]
             fetch = f"`dvc pull` fetches it from '{remote}'" if remote else "no remote is configured"

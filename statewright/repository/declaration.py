@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dvc.config import Config
 from dvc.dvcfile import PROJECT_FILE, ProjectFile, load_file
@@ -30,6 +30,9 @@ from statewright.repository.remotes import stand_in_for_missing
 from statewright.request import EVERYTHING, Request
 from statewright.workflow import Output, Stage, Workflow, WorkflowError
 
+if TYPE_CHECKING:
+    from statewright.repository.remote_runs import RemoteRuns
+
 _ABSENT = object()
 
 
@@ -46,6 +49,8 @@ class Repository:
     """The folder in which the user typed the command, relative to `root`."""
     request: Request = EVERYTHING
     """Treatment of missing data and of the run cache."""
+    remote: RemoteRuns | None = None
+    """The open remote of `--pull` and `--push`, with what it has answered to the plan."""
     run_cache_fetched: bool = False
     """True after `--pull` has fetched the run cache of the remote."""
     _stages: tuple[Any, dict[str, DvcStage]] = (None, {})

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dvc.exceptions import CheckoutError
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 
@@ -164,10 +165,12 @@ def begin(
             (part, part.hash_info, part.meta, part.hash_name) for part in (*stage.deps, *stage.outs)
         ]
         request = writer.repository.request
-        changed = partial(_is_changed, stage, writer.repository.needed_by(stage))
+        changed = partial(is_changed, stage, writer.repository.needed_by(stage))
         if not force and not changed(request.allow_missing):
             return "skipped"
-        if not force and request.pull and not changed(True) and pull_outputs(stage):
+        # What an open remote has is here already, see `remote_results`.
+        pull = bool(request.pull) and (writer.repository.remote is None or stage.is_import)
+        if not force and request.pull and not changed(True) and _pulls(stage, pull):
             announce("restored")
             return "restored"
         confirm()
@@ -179,7 +182,7 @@ def begin(
         _without_path_locks(stage.remove_outs)(ignore_remove=False, force=False)
         if not force and request.pull:
             pull_inputs(stage)
-        if not force and _restores(stage, request):
+        if not force and _restores(stage, request, pull):
             stage.save_deps(allow_missing=request.allow_missing)
             _save(writer, stage, partial(announce, "restored"))
             return "restored"
@@ -187,7 +190,7 @@ def begin(
         return "ready"
 
 
-def _is_changed(stage: DvcStage, upstream: Sequence[DvcStage], allow_missing: bool) -> bool:
+def is_changed(stage: DvcStage, upstream: Sequence[DvcStage], allow_missing: bool) -> bool:
     """Return the answer of DVC's `Stage.changed`, without its path locks."""
     if stage.changed_stage():
         return True
@@ -200,13 +203,29 @@ def _is_changed(stage: DvcStage, upstream: Sequence[DvcStage], allow_missing: bo
     return bool(stage.changed_outs(allow_missing=allow_missing))
 
 
-def _restores(stage: PipelineStage, request: Request) -> bool:
+def _pulls(stage: DvcStage, pull: bool) -> bool:
+    """Check out the recorded outputs; return whether the cache had them.
+
+    With `pull`, they are fetched first.
+    """
+    if pull:
+        return pull_outputs(stage)
+    if any(out.use_cache and out.changed_cache() for out in stage.outs):
+        return False  # DVC checks out a folder without its list as no folder, and reports no error
+    try:
+        stage.checkout()
+    except CheckoutError:
+        return False
+    return True
+
+
+def _restores(stage: PipelineStage, request: Request, pull: bool) -> bool:
     """Restore the outputs from the run cache; return whether it held the stage."""
     from dvc.stage.cache import RunCacheNotFoundError, _get_stage_hash
 
     runs = stage.repo.stage_cache
     try:
-        runs.restore(stage, run_cache=request.run_cache, pull=request.pull)
+        runs.restore(stage, run_cache=request.run_cache, pull=pull)
     except RunCacheNotFoundError:
         return False
     except TypeError:

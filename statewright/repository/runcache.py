@@ -24,6 +24,7 @@ from dvc.stage import Stage as DvcStage
 
 from statewright.repository.declaration import Repository, as_commands, relative
 from statewright.repository.plain_yaml import plain_yaml
+from statewright.repository.remote_runs import Query
 from statewright.state import Hashes, MayRecall, ParamKey, Recall
 
 
@@ -36,7 +37,7 @@ def run_cache_queries(repository: Repository, stages: Mapping[str, DvcStage]) ->
         if stage.frozen or not isinstance(stage, PipelineStage):
             return None
         with repository.locked(), _expected_inputs(repository, stage, deps, params, executable) as unchanged:
-            outs = _cached_outputs(repository, stage, unchanged)
+            outs = _cached_outputs(repository, stage, address, unchanged)
         if outs is None:
             return None
         executable.update({relative(out, repository.root): bool(out.meta.isexec) for out in outs})
@@ -51,8 +52,11 @@ def run_cache_queries(repository: Repository, stages: Mapping[str, DvcStage]) ->
         if not isinstance(stage, PipelineStage) or not _uses_run_cache(stage):
             return False
         request = repository.request
+        if repository.remote and request.pull:
+            # With all inputs known, `recall` has asked the cache and the remote.
+            return request.run_cache and not _are_known(repository, stage, deps)
         if request.pull and request.run_cache and not repository.run_cache_fetched:
-            return True  # a plan does not ask the remote which results it has
+            return True  # a remote with versions of its own has no run cache that could be asked
         with repository.locked():
             return _lock_matches(repository, stage, deps, params) or (
                 request.run_cache and _any_entry_matches(repository, stage, deps, params, entries())
@@ -103,16 +107,25 @@ def _is_executable(path: Path) -> bool:
     return path.is_file() and bool(path.stat().st_mode & 0o100)
 
 
-def _cached_outputs(repository: Repository, stage: Any, unchanged: bool) -> Sequence[Any] | None:
-    """Return the outputs that the cache can restore for the stage's current hashes."""
+def _are_known(repository: Repository, stage: DvcStage, deps: Hashes) -> bool:
+    files = [relative(dep, repository.root) for dep in stage.deps if dep not in stage.params]
+    return all(deps.get(path) is not None for path in files)
+
+
+def _cached_outputs(
+    repository: Repository, stage: Any, address: str, unchanged: bool
+) -> Sequence[Any] | None:
+    """Return the outputs that cache or remote can restore for the current hashes."""
     from dvc.stage.cache import _get_cache_hash
     from dvc.stage.serialize import to_single_stage_lockfile
 
     if not may_be_cached(stage):
         return None
     runs = repository.repo.stage_cache
+    key: str | None
+    entry: Any
     if unchanged and not stage.cmd_changed and all(out.hash_info for out in stage.outs):
-        entry: Any = to_single_stage_lockfile(stage)
+        key, entry = None, to_single_stage_lockfile(stage)
     elif not repository.request.run_cache:
         return None
     else:
@@ -125,7 +138,12 @@ def _cached_outputs(repository: Repository, stage: Any, unchanged: bool) -> Sequ
             max(folder.iterdir(), key=lambda p: p.stat().st_mtime, default=None) if folder.is_dir() else None
         )
         entry = runs._load_cache(key, newest.name) if newest else None
-    return _restorable_outputs(repository, stage, entry) if entry else None
+    outs = _restorable_outputs(repository, stage, entry) if entry else None
+    if outs is not None or repository.remote is None or not repository.request.pull:
+        return outs
+    names = tuple((out.def_path, out.remote) for out in stage.outs)
+    known = repository.remote.find(address, Query(key, entry if key is None else None, names))
+    return list(runs._create_stage(known, wdir=stage.wdir).outs) if known else None
 
 
 def _restorable_outputs(repository: Repository, stage: Any, entry: Any) -> Sequence[Any] | None:

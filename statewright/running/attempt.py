@@ -71,6 +71,8 @@ def attempt(work: Work, address: str) -> str:
     work.board.update(address, "running", note="")
     current = _Attempt(work.logs / file_name(address, ".log"))
     outcome = "failed"
+    if work.sharing and not forced:
+        work.sharing.prepare(work.writer, address, partial(_say, work, address))
     if work.watch:
         work.watch.prepare(address)
     try:
@@ -80,8 +82,16 @@ def attempt(work: Work, address: str) -> str:
             failed = outcome == "failed" and not work.request.ignore_errors
             work.watch.finish(address, failed=failed, again=outcome == AGAIN)
         work.live.end(address, current.log, failed=outcome == "failed")
+        if work.sharing:
+            work.sharing.finish(work.writer, address, outcome)
     work.board.update(address, "waiting" if outcome == AGAIN else outcome)
     return outcome
+
+
+def _say(work: Work, address: str, sentence: str) -> None:
+    """Show a sentence about a stage that waits."""
+    work.board.output(address, [sentence])
+    work.live.output(address, [sentence])
 
 
 def _is_forced(work: Work, address: str) -> bool:

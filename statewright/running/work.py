@@ -20,6 +20,7 @@ from statewright.running.launcher import Launcher
 from statewright.running.live_log import LiveLog
 from statewright.running.process import StageFailedError
 from statewright.running.recorder import Recorder
+from statewright.running.sharing import Sharing
 from statewright.running.watch import Watch
 from statewright.terminal.display import Board
 from statewright.workflow import Workflow
@@ -40,6 +41,8 @@ class Work:
         Passes the output of the stages on to Prefect.
     replay : Replay or None
         Decides whether a stage itself has changed a dependency.
+    sharing : Sharing or None
+        Exchanges results with the DVC remote, with `--pull` and `--push`.
     watch : Watch or None
         Observes which files the stages open, if this system can.
     reads : ReadStore
@@ -68,6 +71,7 @@ class Work:
     live: LiveLog
     ordering: Ordering
     replay: Replay | None = None
+    sharing: Sharing | None = None
     watch: Watch | None = None
     reads: ReadStore = field(default_factory=ReadStore)
     flow_run: Mapping[str, str] = field(default_factory=dict)

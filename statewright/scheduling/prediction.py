@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from statewright.planning.plan import MAY, RESTORE, Plan
+from statewright.planning.plan import MAY, RESTORE, Decision, Plan
 from statewright.scheduling.schedule import Problem, Schedule, critical_sequence, dispatch
 from statewright.workflow import Stage, Workflow
 
@@ -24,7 +24,10 @@ UNKNOWN_S = 1.0
 """Assumed duration in seconds if no stage of the plan has past runs."""
 
 RESTORE_S = 0.1
-"""Assumed duration in seconds of a restore, which links or copies files from the cache."""
+"""Assumed duration in seconds of a restore, which links or copies files from the cache.
+
+If they come from the remote, the time of the transfer is added.
+"""
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,13 @@ def expected_seconds(plan: Plan) -> dict[str, float]:
     commands = [seconds for a, seconds in known.items() if plan.decisions[a].verdict != RESTORE]
     default = median(commands) if commands else UNKNOWN_S
     return {
-        a: RESTORE_S if plan.decisions[a].verdict == RESTORE else known.get(a, default) for a in plan.work
+        a: _restore_seconds(d) if (d := plan.decisions[a]).verdict == RESTORE else known.get(a, default)
+        for a in plan.work
     }
+
+
+def _restore_seconds(decision: Decision) -> float:
+    return RESTORE_S + (decision.fetch.seconds if decision.fetch else 0.0)
 
 
 def schedule_plan(

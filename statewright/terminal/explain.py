@@ -12,7 +12,7 @@ from rich.tree import Tree
 from statewright.planning.plan import MAY, SKIP, Plan
 from statewright.planning.reasons import Reason
 from statewright.terminal.display import COLOURS
-from statewright.terminal.words import span
+from statewright.terminal.words import fetching, span
 from statewright.workflow import Workflow, overlaps
 
 MEANING: Mapping[str, str] = {
@@ -82,6 +82,8 @@ def _meaning(workflow: Workflow, plan: Plan, address: str) -> str:
     own = [r for r in decision.reasons if r.kind not in ("upstream", "remote") and "passing" not in r.kind]
     if any(reason.kind == "missing data" for reason in decision.reasons):
         return "its data is missing, and no command writes it"
+    if decision.fetch:
+        return f"{fetching(decision.fetch)}, no command runs"
     if any(reason.kind == "pull" for reason in decision.reasons):
         return "its outputs are fetched from the remote storage, no command runs"
     if decision.verdict == MAY and workflow.stages[address].records_only:
@@ -98,7 +100,7 @@ def _label(plan: Plan, address: str, before: str, after: str) -> Text:
         before,
         (plan.label(address), "bold"),
         " ",
-        (decision.verdict, COLOURS[decision.verdict]),
+        (decision.words, COLOURS[decision.verdict]),
         (f" {span(decision.seconds)}" if decision.seconds else "", "dim"),
         (after, "dim"),
     )

@@ -13,7 +13,16 @@ from statewright.planning.plan import MAY, MUST, RESTORE, SKIP, Decision, Plan
 from statewright.planning.reasons import Reason
 from statewright.scheduling.prediction import Prediction
 from statewright.terminal.display import COLOURS
-from statewright.terminal.words import about, counted, joined, one_line, padded, shortened, width_of
+from statewright.terminal.words import (
+    about,
+    counted,
+    joined,
+    megabytes,
+    one_line,
+    padded,
+    shortened,
+    width_of,
+)
 from statewright.unchanged import up_to_date
 
 MOST_NAMED = 3
@@ -110,16 +119,16 @@ def _print_lines(plan: Plan, labels: Mapping[str, str], console: Console, *, ver
     # The line of many cells has no time: that of the first one would mislead.
     times = {a: about(plan.decisions[a].seconds) if labels[a] == a else "" for a in shown}
     names = min(max((cell_len(one_line(a)) for a in labels.values()), default=0), 2 * width // 5)
-    verdicts = max((len(plan.decisions[a].verdict) for a in shown), default=0)
+    verdicts = max((len(plan.decisions[a].words) for a in shown), default=0)
     longest = max(map(len, times.values()), default=0)
     for address in shown:
         decision = plan.decisions[address]
         line = Text(padded(one_line(labels[address]), names) + "  ")
-        line.append(padded(decision.verdict, verdicts), style=COLOURS[decision.verdict])
+        line.append(padded(decision.words, verdicts), style=COLOURS[decision.verdict])
         if longest:
             line.append(f"  {times[address]:>{longest}}")
         left = width - cell_len(line.plain) - 2
-        causes = one_line(why(decision.reasons)) if verbose else first_cause(decision)
+        causes = _fetched(decision) + (one_line(why(decision.reasons)) if verbose else first_cause(decision))
         if verbose and cell_len(causes) > left:
             indented = textwrap.wrap(causes, max(20, width - 4), break_long_words=True)
             line.append("".join(f"\n    {part}" for part in indented))
@@ -128,6 +137,12 @@ def _print_lines(plan: Plan, labels: Mapping[str, str], console: Console, *, ver
             line.truncate(width)
         line.rstrip()
         console.print(line, no_wrap=True, overflow="ignore", crop=False)
+
+
+def _fetched(decision: Decision) -> str:
+    """Return what a stage gets from the remote, as the beginning of its causes."""
+    fetch = decision.fetch
+    return f"{megabytes(fetch.bytes)} from '{one_line(fetch.remote)}'; " if fetch else ""
 
 
 def first_cause(decision: Decision) -> str:
@@ -189,8 +204,17 @@ def closing_sentence(plan: Plan, prediction: Prediction | None = None) -> str:
         if number := verdicts.count(verdict):
             noun = str(number) if parts else counted(number, "stage")
             parts.append(f"{noun} {words or _is(number) + ' up to date'}")
-    details = [*_only_cause(plan), *_expected_time(plan, prediction)]
+    details = [*_only_cause(plan), *_transfer(plan), *_expected_time(plan, prediction)]
     return joined(parts) + (f": {', '.join(details)}" if details else "")
+
+
+def _transfer(plan: Plan) -> list[str]:
+    """Return the bytes that a run fetches, and where their expected time comes from."""
+    fetches = [d.fetch for d in plan.decisions.values() if d.fetch]
+    if not fetches:
+        return []
+    size = megabytes(sum(fetch.bytes for fetch in fetches))
+    return [f"{size} from the remote '{one_line(fetches[0].remote)}' at its {fetches[0].rate} rate"]
 
 
 def _is(number: int) -> str:

@@ -6,9 +6,13 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from statewright.planning.plan import Fetch
 
 WIDTH = 100
 """Maximum width of a line in columns; a narrower terminal has its own width."""
@@ -135,3 +139,21 @@ _UNITS = (("s", 1.0, 90.0), ("min", 60.0, 90.0), ("h", 3600.0, 48.0))
 def _round(number: float) -> str:
     """Return a number with one digit after the point below 3, else without."""
     return f"{number:.1f}".removesuffix(".0") if number < 3 else f"{number:.0f}"
+
+
+def megabytes(size: int) -> str:
+    """Return a number of bytes as text: ``12 bytes``, ``3.4 MB``."""
+    value = float(size)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} bytes" if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def fetching(fetch: Fetch) -> str:
+    """Return what a restore gets from the remote, with the expected time."""
+    about_s = about((fetch.seconds, fetch.seconds))
+    time = about_s if about_s.startswith("<") else f"about {about_s}"
+    verb = "is" if fetch.bytes == 1 else "are"
+    return f"{megabytes(fetch.bytes)} {verb} fetched from '{fetch.remote}' ({time}, {fetch.rate} rate)"

@@ -328,6 +328,7 @@ def test_a_plan_is_plain_json() -> None:
             }
         ],
         "seconds": None,
+        "fetch": None,
     }
 
 
