@@ -1,0 +1,191 @@
+"""Connect to the cluster that `--on` names.
+
+====================  ==============================================================
+``dask``              workers on this machine, each a process of its own
+``dask=ADDRESS``      a scheduler that runs already: ``tcp://HOST:8786``, ``tls://...``
+``dask=FILE``         a description of a cluster, see `cluster_file`
+====================  ==============================================================
+
+A worker runs one stage at a time: it has one thread. What it has in cores, memory and GPUs are Dask's
+abstract resources `cpu`, `ram_gb` and `gpu`, see `resources`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from statewright.remote.cluster_file import JOB_KINDS, Cluster, check_address, read_cluster
+from statewright.remote.resources import worker_resources
+from statewright.workflow import WorkflowError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+LOOPBACK = "127.0.0.1"
+
+Say = Callable[[str], None]
+"""Function that prints a line for the user."""
+
+
+def parse_on(text: str) -> Cluster:
+    """Return the cluster that the value of `--on` names.
+
+    Raises
+    ------
+    WorkflowError
+        If the text is not ``dask``, ``dask=ADDRESS`` or ``dask=FILE``, or the file has a fault.
+    """
+    engine, _, place = text.partition("=")
+    if engine != "dask" or text.endswith("="):
+        raise WorkflowError(f"--on {text}: expected dask, dask=tcp://HOST:PORT or dask=FILE.yaml")
+    if not place:
+        return Cluster(kind="local")
+    if "://" not in place:
+        return read_cluster(Path(place), place)
+    try:
+        return Cluster(kind="address", address=check_address(place))
+    except ValueError as error:
+        raise WorkflowError(f"--on {text}: expected tcp://HOST:PORT or tls://HOST:PORT") from error
+
+
+@contextmanager
+def connect(cluster: Cluster, *, workers: int, say: Say | None = None) -> Iterator[Client]:
+    """Yield a client of the cluster, with at least one worker.
+
+    Workers that Statewright started end with the block; those of an address stay.
+
+    Parameters
+    ----------
+    workers : int
+        Number of workers, unless the description of the cluster says it.
+    say : function, optional
+        Prints a line for the user: links and warnings (default: on standard error).
+
+    Raises
+    ------
+    WorkflowError
+        If Dask is not installed, the scheduler cannot be reached, or no worker starts in time.
+    """
+    say = say or _print
+    try:
+        import distributed
+    except ModuleNotFoundError as error:
+        raise WorkflowError("--on dask needs distributed: pip install 'statewright[dask]'") from error
+    with _opened(cluster, workers, say) as (scheduler, security):
+        try:
+            client = distributed.Client(scheduler, security=security, timeout=min(cluster.wait, 30))
+        except (OSError, TimeoutError) as error:
+            raise WorkflowError(
+                f"no scheduler answers at {scheduler}; start one with `dask scheduler`, or check the address"
+            ) from error
+        with client:
+            say(f"Dask: {client.dashboard_link.removesuffix('/status')}")
+            _wait(client, cluster)
+            yield client
+
+
+@contextmanager
+def _opened(cluster: Cluster, workers: int, say: Say) -> Iterator[tuple[Any, Any]]:
+    """Yield a running cluster, or its address, and its security."""
+    if cluster.kind == "address":
+        for line in warnings_of(cluster):
+            say(line)
+        yield cluster.address, security_of(cluster)
+    elif cluster.kind == "local":
+        with _local(cluster, workers) as local:
+            yield local, local.security
+    else:
+        raise WorkflowError(f"kind: {cluster.kind} cannot be started yet")
+
+
+def _local(cluster: Cluster, workers: int) -> Any:
+    """Start workers on this machine, reachable over loopback only."""
+    import dask
+    import distributed
+
+    number = cluster.workers or (cluster.adaptive.maximum if cluster.adaptive else workers)
+    # Dask sets variables such as OMP_NUM_THREADS for its workers. A stage gets the caller's environment.
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": {}}):
+        local = distributed.LocalCluster(
+            n_workers=number if not cluster.adaptive else cluster.adaptive.minimum,
+            threads_per_worker=1,
+            processes=True,
+            host=LOOPBACK,
+            dashboard_address=f"{LOOPBACK}:0",
+            security=security_of(cluster),
+            # The stage is a process of its own: its memory is not the worker's, and Dask must not
+            # restart the worker for its own.
+            memory_limit=0,
+            local_directory=cluster.folder,
+            resources=worker_resources(cluster, number),
+        )
+    if cluster.adaptive:
+        local.adapt(minimum=cluster.adaptive.minimum, maximum=cluster.adaptive.maximum)
+    return local
+
+
+def _wait(client: Client, cluster: Cluster) -> None:
+    """Wait for the first worker."""
+    try:
+        client.wait_for_workers(1, timeout=cluster.wait)
+    except TimeoutError as error:
+        raise WorkflowError(f"no worker has started within {cluster.wait:g} s; {_advice(cluster)}") from error
+
+
+def _advice(cluster: Cluster) -> str:
+    if cluster.kind == "address":
+        return f"start one with `dask worker {cluster.address} --nthreads 1`"
+    return "raise `wait` in the description of the cluster"
+
+
+def security_of(cluster: Cluster) -> Any:
+    """Return Dask's security: files of the description, certificates made now, or Dask's own settings."""
+    from distributed.security import Security
+
+    if cluster.security == "temporary":
+        return Security.temporary()
+    if not cluster.tls_ca:
+        return Security()  # files in Dask's configuration, if it names some
+    for name in ("tls_ca", "tls_cert", "tls_key"):
+        if not Path(getattr(cluster, name)).is_file():
+            raise WorkflowError(
+                f"{name} is {getattr(cluster, name)}: the file does not exist; expected a PEM file"
+            )
+    pair = {"cert": cluster.tls_cert, "key": cluster.tls_key}
+    names = ("client", "scheduler", "worker")
+    roles = {f"tls_{name}_{part}": file for name in names for part, file in pair.items()}
+    return Security(require_encryption=True, tls_ca_file=cluster.tls_ca, **roles)
+
+
+def warnings_of(cluster: Cluster) -> list[str]:
+    """Return sentences about a cluster that other machines can misuse."""
+    address = cluster.address or ""
+    if address.startswith("tcp://") and not is_loopback(address):
+        return [
+            f"warning: {address} has no TLS: whoever reaches this scheduler can run code on its workers; "
+            "use tls:// and certificates"
+        ]
+    if cluster.kind in JOB_KINDS and cluster.security == "none":
+        return [
+            "warning: security is none: whoever reaches the scheduler over the network can run code as you; "
+            "remove the line `security: none`"
+        ]
+    return []
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether an address such as ``tcp://127.0.0.1:8786`` is on this machine."""
+    host = address.partition("://")[2].rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _print(line: str) -> None:
+    print(line, file=sys.stderr)
