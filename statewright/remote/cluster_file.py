@@ -153,7 +153,7 @@ class Cluster(BaseModel):
     wait: Annotated[float, _as_in_meta("timeout_s")] = _key(
         600, "longest time to wait for the first worker", KINDS
     )
-    allow: tuple[Literal["lock", "python", "platform", "statewright", "dvc"], ...] = _key(
+    allow: tuple[Literal["packages", "python", "platform", "statewright", "dvc"], ...] = _key(
         (), "parts of the environment in which a worker may differ", KINDS
     )
 

@@ -6,8 +6,8 @@
 ``dask=FILE``         a description of a cluster, see `cluster_file`
 ====================  ==============================================================
 
-A worker runs one stage at a time: it has one thread. What it has in cores, memory and GPUs are Dask's
-abstract resources `cpu`, `ram_gb` and `gpu`, see `resources`.
+A worker has a thread a core, so it can run that many stages at once. Its cores, memory and GPUs are
+Dask's abstract resources `cpu`, `ram_gb` and `gpu`, see `resources`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from statewright.remote.cluster_file import JOB_KINDS, Cluster, check_address, read_cluster
-from statewright.remote.resources import worker_resources
+from statewright.remote.environment import check_later_workers, check_workers, packages_of
+from statewright.remote.resources import threads, worker_resources
 from statewright.workflow import WorkflowError
 
 if TYPE_CHECKING:
@@ -54,8 +55,10 @@ def parse_on(text: str) -> Cluster:
 
 
 @contextmanager
-def connect(cluster: Cluster, *, workers: int, say: Say | None = None) -> Iterator[Client]:
-    """Yield a client of the cluster, with at least one worker.
+def connect(
+    cluster: Cluster, *, workers: int, root: Path | None = None, say: Say | None = None
+) -> Iterator[Client]:
+    """Yield a client of the cluster, with at least one worker, in the environment of this process.
 
     Workers that Statewright started end with the block; those of an address stay.
 
@@ -63,13 +66,16 @@ def connect(cluster: Cluster, *, workers: int, say: Say | None = None) -> Iterat
     ----------
     workers : int
         Number of workers, unless the description of the cluster says it.
+    root : Path, optional
+        Root of the repository (default: the working directory).
     say : function, optional
         Prints a line for the user: links and warnings (default: on standard error).
 
     Raises
     ------
     WorkflowError
-        If Dask is not installed, the scheduler cannot be reached, or no worker starts in time.
+        If Dask is not installed, the scheduler cannot be reached, no worker starts in time, or a worker
+        has another environment.
     """
     say = say or _print
     try:
@@ -86,7 +92,18 @@ def connect(cluster: Cluster, *, workers: int, say: Say | None = None) -> Iterat
         with client:
             say(f"Dask: {client.dashboard_link.removesuffix('/status')}")
             _wait(client, cluster)
+            _check_environment(client, cluster, root or Path.cwd(), say)
             yield client
+
+
+def _check_environment(client: Client, cluster: Cluster, root: Path, say: Say) -> None:
+    """Refuse workers with another environment; those on this machine run this Python."""
+    if cluster.kind == "local":
+        return
+    packages = packages_of(root)
+    if cluster.kind != "address":
+        check_later_workers(client, packages, cluster.allow, say)
+    check_workers(client, packages, cluster.allow, say)
 
 
 @contextmanager
@@ -113,7 +130,7 @@ def _local(cluster: Cluster, workers: int) -> Any:
     with dask.config.set({"distributed.nanny.pre-spawn-environ": {}}):
         local = distributed.LocalCluster(
             n_workers=number if not cluster.adaptive else cluster.adaptive.minimum,
-            threads_per_worker=1,
+            threads_per_worker=threads(cluster, number),
             processes=True,
             host=LOOPBACK,
             dashboard_address=f"{LOOPBACK}:0",

@@ -26,10 +26,10 @@ def local(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_local_workers_have_folders_and_one_thread_each(local):
+def test_local_workers_have_folders_and_a_thread_a_core(local):
     client, lines, folder = local
     workers = client.scheduler_info()["workers"].values()
-    assert [worker["nthreads"] for worker in workers] == [1, 1]
+    assert [worker["nthreads"] for worker in workers] == [2, 2]
     assert [worker["resources"] for worker in workers] == [{"cpu": 2, "ram_gb": 1, "gpu": 0}] * 2
     folders = {worker["local_directory"] for worker in workers}
     assert len(folders) == 2
