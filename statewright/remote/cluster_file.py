@@ -38,7 +38,7 @@ _SCHEMES = ("tcp", "tls")
 
 
 def _as_in_meta(key: str) -> BeforeValidator:
-    """Return a validator that reads a value as `meta:` of a stage does, such as ``16Gi``."""
+    """Return a validator that reads a value as `meta:` does, such as ``16Gi``."""
 
     def read(value: Any) -> Any:
         settings = interpret({key: value})

@@ -137,7 +137,7 @@ def check_workers(
 def check_later_workers(
     client: Client, packages: Sequence[str], allow: Sequence[str], say: Callable[[str], None]
 ) -> None:
-    """Let each worker that starts from now on check itself, before it gets a stage.
+    """Let each worker that starts later check itself before it gets a stage.
 
     A worker that differs ends, so this is for a cluster that nobody else uses.
     """

@@ -1,4 +1,4 @@
-"""Resources of workers, and the stages that need more or cannot leave the coordinator.
+"""Resources of workers, and the stages that must stay on the coordinator.
 
 `meta:` of a stage demands `cpu`, `ram_gb` and `gpu`. A worker offers amounts under the same names as
 Dask's abstract resources; the scheduler starts a stage where enough of each is free.
@@ -40,7 +40,7 @@ def worker_resources(cluster: Cluster, workers: int) -> dict[str, float]:
 
 
 def threads(cluster: Cluster, workers: int) -> int:
-    """Return the number of stages that one worker can run at once: one a core, as resources allow."""
+    """Return how many stages one worker can run at once: one a core."""
     return max(1, math.ceil(worker_resources(cluster, workers)["cpu"]))
 
 
@@ -92,7 +92,7 @@ def described(amounts: Amounts) -> str:
 
 
 def cannot_travel(repository: Repository, workflow: Workflow) -> dict[str, str]:
-    """Return the stages that must run on the coordinator, each with the reason as a clause."""
+    """Return the stages that must run on the coordinator, with a reason each."""
     outputs = frozenset(out.path for stage in workflow.stages.values() for out in stage.outs)
     shared = shared_files(repository.root, outputs)
     reasons = {address: _reason(repository, stage, shared) for address, stage in workflow.stages.items()}

@@ -1,4 +1,4 @@
-"""Find files of dependencies that neither git nor DVC can give to another machine."""
+"""Find files that neither git nor DVC can give to another machine."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def ignored_file(repository: Repository, path: str, shared: Shared) -> str | Non
 
 
 def leaving_link(repository: Repository, path: str, shared: Shared) -> str | None:
-    """Return a symbolic link of a dependency or output that leaves the repository, or None.
+    """Return a symbolic link of a path that leaves the repository, or None.
 
     Outputs themselves may be links into DVC's cache.
     """

@@ -1,4 +1,4 @@
-"""Which stages fit a worker, and which cannot leave the coordinator."""
+"""Stages that fit a worker, and stages that cannot leave the coordinator."""
 
 from __future__ import annotations
 
