@@ -12,6 +12,7 @@ Dask's abstract resources `cpu`, `ram_gb` and `gpu`, see `resources`.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -132,8 +133,10 @@ def _local(cluster: Cluster, workers: int) -> Any:
     import distributed
 
     number = cluster.workers or (cluster.adaptive.maximum if cluster.adaptive else workers)
-    # Dask sets variables such as OMP_NUM_THREADS for its workers. A stage gets the caller's environment.
-    with dask.config.set({"distributed.nanny.pre-spawn-environ": {}}):
+    # Dask sets variables such as OMP_NUM_THREADS for its workers, and PYTHONHASHSEED also in this process.
+    # A stage gets the caller's environment. `random` is what Python does without the variable.
+    seed = os.environ.get("PYTHONHASHSEED")
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": {"PYTHONHASHSEED": "random"}}):
         local = distributed.LocalCluster(
             n_workers=number if not cluster.adaptive else cluster.adaptive.minimum,
             threads_per_worker=threads(cluster, number),
@@ -145,8 +148,12 @@ def _local(cluster: Cluster, workers: int) -> Any:
             # restart the worker for its own.
             memory_limit=0,
             local_directory=cluster.folder,
+            env={"PYTHONHASHSEED": seed} if seed else {},
+            preload=[] if seed else ["import os; os.environ.pop('PYTHONHASHSEED', None)"],
             resources=worker_resources(cluster, number),
         )
+    os.environ.pop("PYTHONHASHSEED", None)
+    os.environ.update({"PYTHONHASHSEED": seed} if seed else {})
     if cluster.adaptive:
         local.adapt(minimum=cluster.adaptive.minimum, maximum=cluster.adaptive.maximum)
     return local
