@@ -98,7 +98,7 @@ class Adaptive(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    minimum: int = Field(0, ge=0, description="smallest number of workers")
+    minimum: int = Field(1, ge=1, description="smallest number of workers")
     maximum: int = Field(ge=1, description="largest number of workers")
 
 

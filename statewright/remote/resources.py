@@ -1,4 +1,4 @@
-"""Resources of workers, and the stages that must stay on the coordinator.
+"""Resources of workers, and what stages demand of them.
 
 `meta:` of a stage demands `cpu`, `ram_gb` and `gpu`. A worker offers amounts under the same names as
 Dask's abstract resources; the scheduler starts a stage where enough of each is free.
@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from statewright.remote.cluster_file import Cluster
-from statewright.repository.declaration import Repository
-from statewright.repository.untracked import Shared, ignored_file, leaving_link, shared_files
-from statewright.running.limits import installed_gpus, installed_ram_gb
+from statewright.running.limits import Limits, installed_gpus, installed_ram_gb
 from statewright.scheduling.prediction import DEMANDS
 from statewright.workflow import Stage, Workflow, WorkflowError
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 DEFAULT_RAM_GB = 2.0
 Amounts = Mapping[str, float]
@@ -42,6 +44,37 @@ def worker_resources(cluster: Cluster, workers: int) -> dict[str, float]:
 def threads(cluster: Cluster, workers: int) -> int:
     """Return how many stages one worker can run at once: one a core."""
     return max(1, math.ceil(worker_resources(cluster, workers)["cpu"]))
+
+
+def expected_offers(cluster: Cluster, workers: int) -> list[Amounts]:
+    """Return what each worker of a cluster that Statewright starts will offer.
+
+    Empty for a scheduler that runs already. Jobs may wait in a queue, so a run is planned for all workers
+    of the description, not for those that have started.
+    """
+    if cluster.kind == "address":
+        return []
+    number = cluster.workers or (cluster.adaptive.maximum if cluster.adaptive else workers)
+    return [worker_resources(cluster, number)] * number
+
+
+def offers_of(client: Client) -> list[Amounts]:
+    """Return what each connected worker offers."""
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    return [worker.get("resources", {}) for worker in workers]
+
+
+def capacity(offers: Sequence[Amounts], threads: int) -> Limits:
+    """Return what all workers have together.
+
+    Parameters
+    ----------
+    threads : int
+        Number of stages that they can run at once, for workers that offer no cores by name.
+    """
+    total = {name: sum(offer.get(name, 0.0) for offer in offers) for name in DEMANDS}
+    cores = int(total["cpu"]) or threads
+    return Limits(max(1, cores), total["ram_gb"] or math.inf, total["gpu"])
 
 
 def demands(stage: Stage, offers: Sequence[Amounts]) -> dict[str, float]:
@@ -89,48 +122,3 @@ def described(amounts: Amounts) -> str:
     texts = [text.format(amounts[name]) for name, text in words.items() if amounts.get(name)]
     singular = (text[:-1] if text.startswith("1 ") and text.endswith("s") else text for text in texts)
     return ", ".join(singular) or "no named resources"
-
-
-def cannot_travel(repository: Repository, workflow: Workflow) -> dict[str, str]:
-    """Return the stages that must run on the coordinator, with a reason each."""
-    outputs = frozenset(out.path for stage in workflow.stages.values() for out in stage.outs)
-    shared = shared_files(repository.root, outputs)
-    reasons = {address: _reason(repository, stage, shared) for address, stage in workflow.stages.items()}
-    return {address: reason for address, reason in reasons.items() if reason}
-
-
-def _reason(repository: Repository, stage: Stage, shared: Shared) -> str:
-    """Return why a stage cannot travel; empty if it can."""
-    if not stage.cmd:
-        return "it has no command"
-    if stage.frozen or not stage.plain:
-        return "it is frozen or an import"
-    if stage.settings.travel is False:
-        return "meta.travel is false"
-    if stage.rewrites:
-        return f"its command changes its dependency {stage.rewrites[0]} (meta.rewrites)"
-    for out in stage.outs:
-        if out.persist:
-            return f"its output {out.path} is kept from run to run (persist: true)"
-    named = {
-        "folder": [stage.wdir],
-        "output": [out.path for out in stage.outs],
-        "dependency": [*stage.deps, *stage.params],
-    }
-    for kind, paths in named.items():
-        for path in paths:
-            if reason := _obstacle(repository, path, shared):
-                return f"its {kind} {path} {reason}"
-    return ""
-
-
-def _obstacle(repository: Repository, path: str, shared: Shared) -> str:
-    """Return why a file or folder cannot travel; empty if it can."""
-    if path.startswith(("/", "../")) or path == ".." or "://" in path:
-        return "is outside the repository"
-    if link := leaving_link(repository, path, shared):
-        return f"leads outside the repository by the symbolic link {link}"
-    if path != "." and not shared.has(path) and (file := ignored_file(repository, path, shared)):
-        holder = "is" if file == path else f"holds {file}, which is"
-        return f"{holder} ignored by git and not tracked by DVC"
-    return ""

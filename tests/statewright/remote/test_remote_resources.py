@@ -8,25 +8,28 @@ from pathlib import Path
 import pytest
 from toys import make_repository, write
 
-from statewright.remote.resources import cannot_travel, check_fits, demands, described
+from statewright.reads.store import load_reads
+from statewright.remote.cluster_file import Cluster
+from statewright.remote.resources import capacity, check_fits, demands, described, expected_offers
+from statewright.remote.travel import cannot_travel
 from statewright.repository.declaration import declare, open_repository
 from statewright.workflow import Stage, Workflow, WorkflowError
 
 STAGES = """
     stages:
       plain: {cmd: echo, deps: [src, data.csv, made/in.txt], outs: [a], params: [x], always_changed: true}
-      maker: {cmd: echo, outs: [made]}
+      maker: {cmd: echo, deps: [src/main.py], outs: [made]}
       pinned: {cmd: echo, outs: [b], meta: {travel: false}}
       frozen: {cmd: echo, outs: [c], frozen: true}
-      kept: {cmd: echo, outs: [{d: {persist: true}}]}
+      kept: {cmd: echo, deps: [src], outs: [{d: {persist: true}}]}
       changing: {cmd: echo, deps: [src], outs: [e], meta: {rewrites: src}}
       outside: {cmd: echo, deps: [../shared.txt], outs: [f]}
-      beyond: {cmd: echo, outs: [../g]}
+      beyond: {cmd: echo, deps: [src], outs: [../g]}
       private: {cmd: echo, deps: [secret.key], outs: [h]}
       holder: {cmd: echo, deps: [mixed], outs: [i]}
       linked: {cmd: echo, deps: [link], outs: [j]}
-      through: {cmd: echo, outs: [out/k]}
-      spoken: {cmd: cat /etc/hostname, outs: [l]}
+      through: {cmd: echo, deps: [src], outs: [out/k]}
+      spoken: {deps: [src], cmd: cat /etc/hostname, outs: [l]}
 """
 
 
@@ -53,7 +56,7 @@ def reasons(tmp_path_factory):
     (root / "out").symlink_to("/tmp")
     here = Path.cwd()
     repository = open_repository(root)
-    reasons = cannot_travel(repository, declare(repository))
+    reasons = cannot_travel(repository, declare(repository), load_reads(root))
     os.chdir(here)
     return {address: reason.replace(f"{root.parent}/", "../") for address, reason in reasons.items()}
 
@@ -61,17 +64,24 @@ def reasons(tmp_path_factory):
 @pytest.mark.parametrize(
     ("address", "reason"),
     [
-        ("data.csv.dvc", "it has no command"),
+        ("data.csv.dvc", "it has no command that a run starts (frozen, import or data source)"),
         ("pinned", "meta.travel is false"),
-        ("frozen", "it is frozen or an import"),
-        ("kept", "its output d is kept from run to run (persist: true)"),
-        ("changing", "its command changes its dependency src (meta.rewrites)"),
-        ("outside", "its dependency ../shared.txt is outside the repository"),
-        ("beyond", "its output ../g is outside the repository"),
-        ("private", "its dependency secret.key is ignored by git and not tracked by DVC"),
-        ("holder", "its dependency mixed holds mixed/b.key, which is ignored by git and not tracked by DVC"),
-        ("linked", "its dependency link leads outside the repository by the symbolic link link"),
-        ("through", "its output out/k leads outside the repository by the symbolic link out"),
+        ("frozen", "it has no command that a run starts (frozen, import or data source)"),
+        ("kept", "its output d is kept from run to run (persist)"),
+        ("changing", "it changes its dependency src"),
+        ("outside", "its dependency ../shared.txt is outside of the repository"),
+        ("beyond", "its output ../g is outside of the repository"),
+        (
+            "private",
+            "its dependency secret.key is neither in git nor in DVC; `dvc add secret.key` lets it travel",
+        ),
+        (
+            "holder",
+            "its dependency mixed holds mixed/b.key, which is neither in git nor in DVC; "
+            "`dvc add mixed/b.key` lets it travel",
+        ),
+        ("linked", "its dependency link leads out of the repository by the symbolic link link"),
+        ("through", "its output out/k leads out of the repository by the symbolic link out"),
     ],
 )
 def test_a_stage_stays_for_a_reason(reasons: dict[str, str], address: str, reason: str) -> None:
@@ -106,3 +116,15 @@ def test_workers_that_offer_nothing_by_name_take_stages_without_gpus() -> None:
 
 def test_amounts_in_words() -> None:
     assert described({"cpu": 0.5, "ram_gb": 1.5}) == "0.5 cores, 1.5 GiB"
+
+
+def test_a_run_is_planned_for_all_workers_that_will_start() -> None:
+    offers = expected_offers(Cluster(kind="slurm", workers=3, cpu=2, ram_gb=4), 1)
+    limits = capacity(offers, threads=1)
+    assert (limits.cores, limits.ram_gb, limits.gpu) == (6, 12, 0)
+    assert len(expected_offers(Cluster(kind="pbs"), 5)) == 5
+    assert expected_offers(Cluster(kind="address", address="tcp://h:1"), 5) == []
+
+
+def test_workers_without_named_resources_count_their_threads() -> None:
+    assert capacity([{}, {}], threads=4).cores == 4
