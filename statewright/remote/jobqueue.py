@@ -17,7 +17,7 @@ from typing import Any
 
 from statewright.remote.cluster_file import Cluster
 from statewright.remote.resources import worker_resources
-from statewright.remote.security import shared_security
+from statewright.remote.security import example_security, shared_security
 from statewright.workflow import WorkflowError
 from statewright.workspace import control_folder
 
@@ -35,7 +35,15 @@ def job_script(cluster: Cluster, root: Path) -> str:
     """Return the job script of one worker, with placeholders for what only a run knows."""
     library = _library(cluster)
     with _settings(cluster):
-        job = library.job_cls(scheduler="SCHEDULER", name="NAME", **_job(cluster, root))
+        security = example_security(cluster, _folder(root) / "tls-RUN")
+        job = library.job_cls(
+            scheduler="SCHEDULER",
+            name="NAME",
+            interface=cluster.interface,
+            protocol="tls://" if security else None,
+            security=security,
+            **_job(cluster, root),
+        )
         return str(job.job_script())
 
 
