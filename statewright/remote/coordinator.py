@@ -17,7 +17,6 @@ attempt that has been given up, has nobody who waits for it.
 
 from __future__ import annotations
 
-import math
 import os
 import queue
 import threading
@@ -60,12 +59,14 @@ POLL_S = 0.1
 """Seconds between two looks at the output of a stage, and at whether the run was stopped."""
 OWN_REMOTE = "statewright"
 """Name of the remote that connects the workers of this machine, if there is no other."""
+NO_LIMIT_GB = 1e6
+"""Memory of workers that do not say how much they have."""
 LOST = "; `meta: {retries: N}` runs the stage again"
 
 
 @dataclass(frozen=True)
 class Transport:
-    """What travels with all stages of a run.
+    """Source files, remote and exceptions, the same for all stages of a run.
 
     Parameters
     ----------
@@ -320,7 +321,7 @@ def capacity(client: Client) -> Limits:
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     offers = [{"cpu": worker["nthreads"], **worker.get("resources", {})} for worker in workers]
     total = {key: sum(offer.get(key, 0.0) for offer in offers) for key in ("cpu", "ram_gb", "gpu")}
-    return Limits(max(1, int(total["cpu"])), total["ram_gb"] or math.inf, total["gpu"])
+    return Limits(max(1, int(total["cpu"])), total["ram_gb"] or NO_LIMIT_GB, total["gpu"])
 
 
 @contextmanager

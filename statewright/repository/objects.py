@@ -118,23 +118,22 @@ def _expand(objects: Objects, entries: Iterable[Mapping[str, Any]]) -> Iterator[
 def _transfer(objects: Objects, source: Any, target: Any, wanted: Collection[Any], what: str) -> None:
     from dvc_data.hashfile.transfer import transfer
 
-    wanted = {hash_info.value: hash_info for hash_info in wanted}.values()
     if not wanted:
         return
+    wanted = set(wanted)
+    # Of the cache, because a request to a remote takes a network's time.
+    hashes = [str(hash_info.value) for hash_info in wanted]
+    lacks = {*hashes}.difference(objects.cache.oids_exist(hashes)) if source is objects.cache else set()
     with _collecting_errors() as errors:
         try:
-            result = transfer(
-                source, target, set(wanted), cache_odb=objects.cache, verify=target is objects.cache
-            )
-            lacks = result.failed or set(wanted) - {
-                hash_info
-                for hash_info in wanted
-                if hash_info.value in {*target.oids_exist([hash_info.value for hash_info in wanted])}
-            }
+            verified = target is objects.cache
+            result = transfer(source, target, wanted, cache_odb=objects.cache, verify=verified)
         except Exception as error:  # of any file system behind fsspec
             raise OSError(_text(objects, len(wanted), what, error)) from error
-    if lacks:
-        raise OSError(_text(objects, len(lacks), what, errors[0] if errors else None))
+    if target is objects.cache:
+        lacks = {*hashes}.difference(objects.cache.oids_exist(hashes))
+    if number := len(lacks) or len(result.failed):
+        raise OSError(_text(objects, number, what, errors[0] if errors else None))
 
 
 def _text(objects: Objects, number: int, what: str, error: BaseException | None) -> str:
