@@ -1,4 +1,4 @@
-"""Read a YAML file that a user writes, with the lines of its keys, for messages that name them."""
+"""Read a YAML file that a user writes, with the lines for messages."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def plain(value: Any) -> Any:
 
 
 def line_of(declared: Any, path: tuple[str | int, ...]) -> int:
-    """Return the line, from 1, of the innermost key or item of `path` that the file has."""
+    """Return the line, from 1, of the innermost step of `path` in the file."""
     line = 1
     for step in path:
         try:

@@ -38,7 +38,7 @@ _SCHEMES = ("tcp", "tls")
 
 
 def _as_in_meta(key: str) -> BeforeValidator:
-    """Return a validator that reads a value as `meta:` of a stage does, such as ``16Gi``."""
+    """Return a validator that reads a value as `meta:` does, such as ``16Gi``."""
 
     def read(value: Any) -> Any:
         settings = interpret({key: value})
@@ -98,7 +98,7 @@ class Adaptive(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    minimum: int = Field(0, ge=0, description="smallest number of workers")
+    minimum: int = Field(1, ge=1, description="smallest number of workers")
     maximum: int = Field(ge=1, description="largest number of workers")
 
 
@@ -153,7 +153,7 @@ class Cluster(BaseModel):
     wait: Annotated[float, _as_in_meta("timeout_s")] = _key(
         600, "longest time to wait for the first worker", KINDS
     )
-    allow: tuple[Literal["lock", "python", "platform", "statewright", "dvc"], ...] = _key(
+    allow: tuple[Literal["packages", "python", "platform", "statewright", "dvc"], ...] = _key(
         (), "parts of the environment in which a worker may differ", KINDS
     )
 

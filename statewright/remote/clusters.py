@@ -6,13 +6,13 @@
 ``dask=FILE``         a description of a cluster, see `cluster_file`
 ====================  ==============================================================
 
-A worker runs one stage at a time: it has one thread. What it has in cores, memory and GPUs are Dask's
-abstract resources `cpu`, `ram_gb` and `gpu`, see `resources`.
+A worker has a thread a core, so it can run that many stages at once. Its cores, memory and GPUs are
+Dask's abstract resources `cpu`, `ram_gb` and `gpu`, see `resources`.
 """
 
 from __future__ import annotations
 
-import ipaddress
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from statewright.remote.cluster_file import JOB_KINDS, Cluster, check_address, read_cluster
-from statewright.remote.resources import worker_resources
+from statewright.remote.environment import check_later_workers, check_workers, packages_of
+from statewright.remote.resources import threads, worker_resources
+from statewright.remote.security import security_of, warnings_of
 from statewright.workflow import WorkflowError
 
 if TYPE_CHECKING:
@@ -54,7 +56,9 @@ def parse_on(text: str) -> Cluster:
 
 
 @contextmanager
-def connect(cluster: Cluster, *, workers: int, say: Say | None = None) -> Iterator[Client]:
+def connect(
+    cluster: Cluster, *, workers: int, root: Path | None = None, say: Say | None = None
+) -> Iterator[Client]:
     """Yield a client of the cluster, with at least one worker.
 
     Workers that Statewright started end with the block; those of an address stay.
@@ -63,20 +67,26 @@ def connect(cluster: Cluster, *, workers: int, say: Say | None = None) -> Iterat
     ----------
     workers : int
         Number of workers, unless the description of the cluster says it.
+    root : Path, optional
+        Root of the repository (default: the working directory).
     say : function, optional
         Prints a line for the user: links and warnings (default: on standard error).
 
     Raises
     ------
     WorkflowError
-        If Dask is not installed, the scheduler cannot be reached, or no worker starts in time.
+        If Dask is not installed, the scheduler cannot be reached, no worker starts in time, or a worker
+        has another environment.
     """
     say = say or _print
     try:
         import distributed
     except ModuleNotFoundError as error:
         raise WorkflowError("--on dask needs distributed: pip install 'statewright[dask]'") from error
-    with _opened(cluster, workers, say) as (scheduler, security):
+    root = root or Path.cwd()
+    for line in warnings_of(cluster):
+        say(line)
+    with _opened(cluster, workers, root) as (scheduler, security):
         try:
             client = distributed.Client(scheduler, security=security, timeout=min(cluster.wait, 30))
         except (OSError, TimeoutError) as error:
@@ -86,19 +96,33 @@ def connect(cluster: Cluster, *, workers: int, say: Say | None = None) -> Iterat
         with client:
             say(f"Dask: {client.dashboard_link.removesuffix('/status')}")
             _wait(client, cluster)
+            _check_environment(client, cluster, root, say)
             yield client
 
 
+def _check_environment(client: Client, cluster: Cluster, root: Path, say: Say) -> None:
+    """Refuse workers with another environment; those on this machine run this Python."""
+    if cluster.kind == "local":
+        return
+    packages = packages_of(root)
+    if cluster.kind != "address":
+        check_later_workers(client, packages, cluster.allow, say)
+    check_workers(client, packages, cluster.allow, say)
+
+
 @contextmanager
-def _opened(cluster: Cluster, workers: int, say: Say) -> Iterator[tuple[Any, Any]]:
+def _opened(cluster: Cluster, workers: int, root: Path) -> Iterator[tuple[Any, Any]]:
     """Yield a running cluster, or its address, and its security."""
     if cluster.kind == "address":
-        for line in warnings_of(cluster):
-            say(line)
         yield cluster.address, security_of(cluster)
     elif cluster.kind == "local":
         with _local(cluster, workers) as local:
             yield local, local.security
+    elif cluster.kind in JOB_KINDS:
+        from statewright.remote.jobqueue import open_jobs
+
+        with open_jobs(cluster, workers, root) as jobs:
+            yield jobs, jobs.security
     else:
         raise WorkflowError(f"kind: {cluster.kind} cannot be started yet")
 
@@ -109,11 +133,13 @@ def _local(cluster: Cluster, workers: int) -> Any:
     import distributed
 
     number = cluster.workers or (cluster.adaptive.maximum if cluster.adaptive else workers)
-    # Dask sets variables such as OMP_NUM_THREADS for its workers. A stage gets the caller's environment.
-    with dask.config.set({"distributed.nanny.pre-spawn-environ": {}}):
+    # Dask sets variables such as OMP_NUM_THREADS for its workers, and PYTHONHASHSEED also in this process.
+    # A stage gets the caller's environment. `random` is what Python does without the variable.
+    seed = os.environ.get("PYTHONHASHSEED")
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": {"PYTHONHASHSEED": "random"}}):
         local = distributed.LocalCluster(
             n_workers=number if not cluster.adaptive else cluster.adaptive.minimum,
-            threads_per_worker=1,
+            threads_per_worker=threads(cluster, number),
             processes=True,
             host=LOOPBACK,
             dashboard_address=f"{LOOPBACK}:0",
@@ -122,8 +148,12 @@ def _local(cluster: Cluster, workers: int) -> Any:
             # restart the worker for its own.
             memory_limit=0,
             local_directory=cluster.folder,
+            env={"PYTHONHASHSEED": seed} if seed else {},
+            preload=[] if seed else ["import os; os.environ.pop('PYTHONHASHSEED', None)"],
             resources=worker_resources(cluster, number),
         )
+    os.environ.pop("PYTHONHASHSEED", None)
+    os.environ.update({"PYTHONHASHSEED": seed} if seed else {})
     if cluster.adaptive:
         local.adapt(minimum=cluster.adaptive.minimum, maximum=cluster.adaptive.maximum)
     return local
@@ -140,51 +170,11 @@ def _wait(client: Client, cluster: Cluster) -> None:
 def _advice(cluster: Cluster) -> str:
     if cluster.kind == "address":
         return f"start one with `dask worker {cluster.address} --nthreads 1`"
+    if cluster.kind in JOB_KINDS:
+        from statewright.remote.jobqueue import waiting_advice
+
+        return waiting_advice(cluster)
     return "raise `wait` in the description of the cluster"
-
-
-def security_of(cluster: Cluster) -> Any:
-    """Return Dask's security: files of the description, certificates made now, or Dask's own settings."""
-    from distributed.security import Security
-
-    if cluster.security == "temporary":
-        return Security.temporary()
-    if not cluster.tls_ca:
-        return Security()  # files in Dask's configuration, if it names some
-    for name in ("tls_ca", "tls_cert", "tls_key"):
-        if not Path(getattr(cluster, name)).is_file():
-            raise WorkflowError(
-                f"{name} is {getattr(cluster, name)}: the file does not exist; expected a PEM file"
-            )
-    pair = {"cert": cluster.tls_cert, "key": cluster.tls_key}
-    names = ("client", "scheduler", "worker")
-    roles = {f"tls_{name}_{part}": file for name in names for part, file in pair.items()}
-    return Security(require_encryption=True, tls_ca_file=cluster.tls_ca, **roles)
-
-
-def warnings_of(cluster: Cluster) -> list[str]:
-    """Return sentences about a cluster that other machines can misuse."""
-    address = cluster.address or ""
-    if address.startswith("tcp://") and not is_loopback(address):
-        return [
-            f"warning: {address} has no TLS: whoever reaches this scheduler can run code on its workers; "
-            "use tls:// and certificates"
-        ]
-    if cluster.kind in JOB_KINDS and cluster.security == "none":
-        return [
-            "warning: security is none: whoever reaches the scheduler over the network can run code as you; "
-            "remove the line `security: none`"
-        ]
-    return []
-
-
-def is_loopback(address: str) -> bool:
-    """Return whether an address such as ``tcp://127.0.0.1:8786`` is on this machine."""
-    host = address.partition("://")[2].rpartition(":")[0].strip("[]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _print(line: str) -> None:

@@ -40,6 +40,7 @@ from statewright.remote.request import (
     StageAnswer,
     StageRequest,
 )
+from statewright.remote.resources import capacity, check_fits, demands, expected_offers, offers_of
 from statewright.remote.source import Source, take_source
 from statewright.remote.travel import cannot_travel, sentences
 from statewright.remote.worker import keep_source, run_stage
@@ -59,8 +60,6 @@ POLL_S = 0.1
 """Seconds between two looks at the output of a stage, and at whether the run was stopped."""
 OWN_REMOTE = "statewright"
 """Name of the remote that connects the workers of this machine, if there is no other."""
-NO_LIMIT_GB = 1e6
-"""Memory of workers that do not say how much they have."""
 LOST = "; `meta: {retries: N}` runs the stage again"
 
 
@@ -176,29 +175,10 @@ class RemoteRunner:
             key=f"{stage.address}-{uuid.uuid4().hex}",
             pure=False,
             retries=0,
-            resources=self._resources(stage),
+            resources=demands(stage, offers_of(self.client)),
             workers=workers,
             allow_other_workers=bool(workers),
         )
-
-    def _resources(self, stage: Stage) -> dict[str, float]:
-        """Return the demands of a stage, at most what the largest worker offers.
-
-        As on one machine, a stage that demands more than there is gets everything.
-        """
-        offers = [worker.get("resources", {}) for worker in self._workers().values()]
-        demands = {}
-        for name, usual in (("cpu", 1.0), ("ram_gb", 0.0), ("gpu", 0.0)):
-            amount = min(
-                stage.number(name, usual), max((offer.get(name, 0.0) for offer in offers), default=0.0)
-            )
-            if amount:
-                demands[name] = amount
-        return demands
-
-    def _workers(self) -> Mapping[str, Any]:
-        workers: Mapping[str, Any] = self.client.scheduler_info(n_workers=-1)["workers"]
-        return workers
 
     def _wait(
         self,
@@ -312,16 +292,8 @@ def open_transport(repository: Repository, workflow: Workflow, *, local: bool) -
     store = RemoteStore(name, public_settings(repo, name), str(Path(repo.dvc_dir) / "config.local"))
     outputs = [out.path for stage in workflow.stages.values() for out in stage.outs]
     source = take_source(repository.root, outputs)
-    stays = cannot_travel(repository, workflow, load_reads(repository.root), source.paths)
+    stays = cannot_travel(repository, workflow, load_reads(repository.root))
     return Transport(source, store, objects, stays)
-
-
-def capacity(client: Client) -> Limits:
-    """Return what all workers of a cluster have together."""
-    workers = client.scheduler_info(n_workers=-1)["workers"].values()
-    offers = [{"cpu": worker["nthreads"], **worker.get("resources", {})} for worker in workers]
-    total = {key: sum(offer.get(key, 0.0) for offer in offers) for key in ("cpu", "ram_gb", "gpu")}
-    return Limits(max(1, int(total["cpu"])), total["ram_gb"] or NO_LIMIT_GB, total["gpu"])
 
 
 @contextmanager
@@ -359,9 +331,14 @@ def connect_runner(
         say(f"no DVC remote is set: files travel through {transport.store.settings['url']}")
     for line in sentences(transport.stays, plan.work):
         say(line)
-    with connect(cluster, workers=number, say=say) as client:
-        runner = RemoteRunner(
-            client, repository, transport, capacity(client), client.scheduler_info()["address"]
-        )
+    travelling = [address for address in plan.work if address not in transport.stays]
+    if offers := expected_offers(cluster, number):
+        check_fits(workflow, travelling, offers)
+    with connect(cluster, workers=number, root=repository.root, say=say) as client:
+        if not offers:
+            offers = offers_of(client)
+            check_fits(workflow, travelling, offers)
+        limits = capacity(offers, sum(client.nthreads().values()))
+        runner = RemoteRunner(client, repository, transport, limits, client.scheduler_info()["address"])
         client.subscribe_topic(runner.topic, runner.receive)
         yield runner

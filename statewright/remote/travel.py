@@ -5,35 +5,29 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from statewright.planning.inputs import Producers
-from statewright.planning.ordering import output_producers
 from statewright.reads.store import ReadStore
 from statewright.reads.undeclared import undeclared_reads
 from statewright.repository.declaration import Repository
 from statewright.repository.remote_stages import obstacle
+from statewright.repository.untracked import Shared, ignored_file, leaving_link, shared_files
 from statewright.workflow import Stage, Workflow
 
 
-def cannot_travel(
-    repository: Repository, workflow: Workflow, reads: ReadStore, source: Collection[str]
-) -> dict[str, str]:
+def cannot_travel(repository: Repository, workflow: Workflow, reads: ReadStore) -> dict[str, str]:
     """Return the stages that must run on the coordinator, each with a reason.
 
     Parameters
     ----------
     reads : ReadStore
         What stages were seen to read on this machine.
-    source : collection of str
-        Files that a worker gets from git, relative to the repository.
     """
-    producers = output_producers(workflow)
-    folders = {parent.as_posix() for path in source for parent in Path(path).parents}
-    known = {*source, *folders}
+    outputs = frozenset(out.path for stage in workflow.stages.values() for out in stage.outs)
+    shared = shared_files(repository.root, outputs)
     isolated = reads.isolated(workflow)
     reasons = {}
     for address, stage in workflow.stages.items():
         texts = [
-            *_of_declaration(stage, known, producers),
+            *_of_declaration(repository, stage, shared),
             *([text] if (text := obstacle(repository, address)) else []),
             *_of_reads(workflow, reads, address),
             *(["it reads a file that no stage declares as an output"] if address in isolated else []),
@@ -43,33 +37,45 @@ def cannot_travel(
     return reasons
 
 
-def _of_declaration(stage: Stage, known: Collection[str], producers: Producers) -> Iterator[str]:
+def _of_declaration(repository: Repository, stage: Stage, shared: Shared) -> Iterator[str]:
     if not stage.plain:
         yield "it has no command that a run starts (frozen, import or data source)"
+    elif stage.settings.travel is False:
+        yield "meta.travel is false"
     elif not stage.deps and not any(stage.params.values()):
         yield "it declares no dependency, so what it reads is not known"
     for out in stage.outs:
-        if _is_outside(out.path):
-            yield f"its output {out.path} is outside of the repository"
-        elif out.persist:
+        if out.persist:
             yield f"its output {out.path} is kept from run to run (persist)"
-    for path in (*stage.deps, *stage.params):
-        if _is_outside(path):
-            yield f"its dependency {path} is outside of the repository"
-        elif path not in known and not producers.of(path):
-            yield f"its dependency {path} is neither in git nor in DVC; `dvc add {path}` lets it travel"
     if stage.rewrites:
         yield f"it changes its dependency {stage.rewrites[0]}"
+    named = {
+        "folder": [stage.wdir],
+        "output": [out.path for out in stage.outs],
+        "dependency": [*stage.deps, *stage.params],
+    }
+    for kind, paths in named.items():
+        for path in paths:
+            if problem := _of_path(repository, path, shared):
+                yield f"its {kind} {path} {problem}"
+
+
+def _of_path(repository: Repository, path: str, shared: Shared) -> str:
+    """Return why a file or folder cannot travel; empty if it can."""
+    if "://" in path or path.startswith("../") or Path(path).is_absolute():
+        return "is outside of the repository"
+    if link := leaving_link(repository, path, shared):
+        return f"leads out of the repository by the symbolic link {link}"
+    if path != "." and not shared.has(path) and (file := ignored_file(repository, path, shared)):
+        holder = "is" if file == path else f"holds {file}, which is"
+        return f"{holder} neither in git nor in DVC; `dvc add {file}` lets it travel"
+    return ""
 
 
 def _of_reads(workflow: Workflow, reads: ReadStore, address: str) -> Iterator[str]:
     for read in undeclared_reads(workflow, reads, [address]):
         if read.producer is not None:
             yield f"it reads {read.path} without declaring it: add {read.dep} to deps"
-
-
-def _is_outside(path: str) -> bool:
-    return "://" in path or path.startswith("../") or Path(path).is_absolute()
 
 
 def sentences(reasons: Mapping[str, str], work: Collection[str]) -> list[str]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from statewright.remote.clusters import is_loopback, parse_on, warnings_of
+from statewright.remote.clusters import parse_on
+from statewright.remote.security import is_loopback, warnings_of
 from statewright.workflow import WorkflowError
 
 

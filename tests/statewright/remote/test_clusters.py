@@ -15,6 +15,7 @@ from statewright.workflow import WorkflowError
 def local(tmp_path_factory):
     """Return a client of two local workers under TLS, and what was printed."""
     folder = tmp_path_factory.mktemp("cluster")
+    before = dict(os.environ)
     file = folder / "cluster.yaml"
     file.write_text(
         f"kind: local\nworkers: 2\ncpu: 2\nram_gb: 1\nsecurity: temporary\nfolder: {folder}\nwait: 60\n"
@@ -22,14 +23,14 @@ def local(tmp_path_factory):
     lines: list[str] = []
     with connect(parse_on(f"dask={file}"), workers=1, say=lines.append) as client:
         client.wait_for_workers(2, timeout=60)
-        yield client, lines, folder
+        yield client, lines, folder, before
 
 
 @pytest.mark.slow
-def test_local_workers_have_folders_and_one_thread_each(local):
-    client, lines, folder = local
+def test_local_workers_have_folders_and_a_thread_a_core(local):
+    client, lines, folder, _ = local
     workers = client.scheduler_info()["workers"].values()
-    assert [worker["nthreads"] for worker in workers] == [1, 1]
+    assert [worker["nthreads"] for worker in workers] == [2, 2]
     assert [worker["resources"] for worker in workers] == [{"cpu": 2, "ram_gb": 1, "gpu": 0}] * 2
     folders = {worker["local_directory"] for worker in workers}
     assert len(folders) == 2
@@ -40,17 +41,18 @@ def test_local_workers_have_folders_and_one_thread_each(local):
 
 @pytest.mark.slow
 def test_local_workers_listen_on_loopback_only(local):
-    client, _, _ = local
+    client, *_ = local
     addresses = [client.scheduler.address, *client.scheduler_info()["workers"]]
     assert all(address.startswith("tls://127.0.0.1:") for address in addresses)
 
 
 @pytest.mark.slow
-def test_a_worker_has_the_environment_of_the_caller(local):
-    client, _, _ = local
-    caller = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_")}
-    seen = client.submit(lambda: {name: os.environ.get(name) for name in caller}).result(timeout=60)
-    assert seen == caller
+def test_workers_and_this_process_have_the_environment_of_the_caller(local):
+    client, _, _, before = local
+    names = ("OMP_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_", "PYTHONHASHSEED")
+    seen = client.submit(lambda: {name: os.environ.get(name) for name in names}).result(timeout=60)
+    assert seen == {name: before.get(name) for name in names}
+    assert {name: os.environ.get(name) for name in names} == seen
 
 
 def test_a_scheduler_that_does_not_answer_is_named():
