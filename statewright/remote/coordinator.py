@@ -65,7 +65,7 @@ LOST = "; `meta: {retries: N}` runs the stage again"
 
 @dataclass(frozen=True)
 class Transport:
-    """What travels with all stages of a run.
+    """Source files, remote and exceptions, the same for all stages of a run.
 
     Parameters
     ----------

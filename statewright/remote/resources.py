@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 DEFAULT_RAM_GB = 2.0
+NO_LIMIT_GB = 1e6
+"""Memory of workers that do not say how much they have; a schedule needs a finite number."""
 Amounts = Mapping[str, float]
 """`cpu`, `ram_gb`, `gpu` -> amount."""
 
@@ -74,7 +76,7 @@ def capacity(offers: Sequence[Amounts], threads: int) -> Limits:
     """
     total = {name: sum(offer.get(name, 0.0) for offer in offers) for name in DEMANDS}
     cores = int(total["cpu"]) or threads
-    return Limits(max(1, cores), total["ram_gb"] or math.inf, total["gpu"])
+    return Limits(max(1, cores), total["ram_gb"] or NO_LIMIT_GB, total["gpu"])
 
 
 def demands(stage: Stage, offers: Sequence[Amounts]) -> dict[str, float]:

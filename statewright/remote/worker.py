@@ -156,7 +156,8 @@ def _here(request: StageRequest) -> Here:
     def wanted() -> bool:
         # Dask cannot stop a task that runs, and tells nobody but the state of the worker.
         task = worker.state.tasks.get(key)
-        return task is not None and task.state in ("executing", "long-running")
+        running = worker.status.name in ("running", "paused")  # else it has lost its scheduler, or is closed
+        return running and task is not None and task.state in ("executing", "long-running")
 
     def send(message: dict[str, Any]) -> None:
         worker.log_event(request.topic, message)
