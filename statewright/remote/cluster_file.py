@@ -108,15 +108,13 @@ class Cluster(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["local", "address", "slurm", "pbs", "sge", "kubernetes"] = Field(
-        description="what starts the workers: this machine, nobody (they run already), or a queue"
+        description="what starts the workers; those of an `address` run already"
     )
     address: Annotated[str, AfterValidator(check_address)] | None = _key(
         None, "address of the scheduler that runs already", ("address",)
     )
     workers: int | None = _key(None, "number of workers; default: that of `--workers`", ge=1)
-    adaptive: Adaptive | None = _key(
-        None, "`{minimum: N, maximum: N}` instead of `workers`: as many as there are waiting stages"
-    )
+    adaptive: Adaptive | None = _key(None, "instead of `workers`: as many as there are stages that wait")
     cpu: Annotated[float | None, _as_in_meta("cpu")] = _key(
         None, "cores of one worker; default: 1, or of `local` an equal share of this machine"
     )
@@ -223,6 +221,8 @@ def _incomplete(cluster: Cluster) -> str:
     """Return which keys are missing or contradict each other; empty if none."""
     if cluster.kind == "address" and not cluster.address:
         return "kind: address needs the key 'address', such as tcp://host:8786"
+    if cluster.kind == "sge" and cluster.gpu and not any("gpu" in line for line in cluster.directives):
+        return "'gpu' needs the line of your site in 'directives', such as '-l gpu=1'; SGE has no common one"
     if cluster.kind == "kubernetes" and not cluster.image:
         return "kind: kubernetes needs the key 'image', such as registry.example.org/team/image:1.2"
     if cluster.kind == "kubernetes" and not _is_pinned(cluster.image or ""):

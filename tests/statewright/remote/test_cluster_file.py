@@ -49,6 +49,7 @@ def test_a_description_has_the_units_of_meta(tmp_path):
             "line 4: directives.1 is '-n 1\\nrm -r x'",
         ),
         ("kind: address\naddress: http://h:1\n", "line 2: address is 'http://h:1'; expected tcp://HOST:PORT"),
+        ("kind: sge\ngpu: 1\n", "'gpu' needs the line of your site in 'directives'"),
         ("kind: address\n", "needs the key 'address'"),
         ("kind: kubernetes\n", "needs the key 'image'"),
         ("kind: kubernetes\nimage: r.io/a:latest\n", "can change; expected a tag other than latest"),

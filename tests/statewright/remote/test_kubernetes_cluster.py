@@ -1,4 +1,4 @@
-"""The manifest of a cluster on Kubernetes, against the schemas of Kubernetes and of the operator.
+"""The manifest for Kubernetes, against the schemas of it and of the operator.
 
 No Kubernetes runs here: what the operator and its pods do is not tested.
 """
