@@ -112,6 +112,8 @@ class StageSettings:
         Models among the outputs.
     event : Event, optional
         Event for automations of Prefect.
+    travel : bool, optional
+        Whether `run --on` may send the stage to another machine.
     ignored : tuple of str
         Sentences about values that are not understood.
     """
@@ -133,6 +135,7 @@ class StageSettings:
     headline: tuple[str, ...] = ()
     model: tuple[Model, ...] = ()
     event: Event | None = None
+    travel: bool | None = None
     ignored: tuple[str, ...] = ()
 
 
@@ -226,6 +229,12 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
 def _tolerance(value: Any) -> Tolerance:
     """Return a tolerance from a number, which is relative, or from a mapping."""
     if not isinstance(value, Mapping):
@@ -291,6 +300,7 @@ _KEYS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "headline": (_texts, "a list of metrics, such as rmse or score.json:rmse"),
     "model": (_models, "an output, or {file: OUTPUT, name: NAME, example: FILE, target: COLUMNS}"),
     "event": (_event, "a name of letters, digits, . _ and -, or {name: NAME, when: METRIC}"),
+    "travel": (_switch, "true or false"),
 }
 """Key -> function that returns its value or raises `ValueError`, and the values that it expects."""
 

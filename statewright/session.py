@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 from rich.console import Console
@@ -58,6 +58,9 @@ from statewright.terminal.results import print_up_to_date, show_figures
 from statewright.terminal.words import clock, terminal
 from statewright.workflow import Workflow, WorkflowError
 from statewright.workspace import WORKING_LOCK, control_folder
+
+if TYPE_CHECKING:
+    from statewright.remote.coordinator import RemoteRunner
 
 
 @dataclass(frozen=True)
@@ -213,6 +216,7 @@ def run(
     keep_going: bool = True,
     name: str = "statewright",
     verbosity: int = 0,
+    on: str | None = None,
 ) -> int:
     """Make the plan, print it, run it and print the outcome.
 
@@ -226,6 +230,8 @@ def run(
         Changes of params files to write first, such as ``train.lr=1e-3``.
     keep_going : bool
         Whether to start stages that do not need a failed stage.
+    on : str, optional
+        The cluster that runs the stages, as after ``--on``.
     verbosity : int
         1 prints the output of the stages also in a terminal, -1 prints errors only.
 
@@ -279,6 +285,33 @@ def run(
             verbose=verbosity > 0,
             strict_push=bool(asked.push),
         )
+        with _elsewhere(session, on, workers, console) as elsewhere:
+            return carry_out(
+                session,
+                workers=workers,
+                keep_going=keep_going,
+                name=name,
+                console=console,
+                verbose=verbosity > 0,
+                elsewhere=elsewhere,
+            )
+
+
+@contextmanager
+def _elsewhere(
+    session: Session, on: str | None, workers: int | str | None, console: Console
+) -> Iterator[RemoteRunner | None]:
+    """Yield what runs stages on the cluster that `on` names; None without one."""
+    if on is None:
+        yield None
+        return
+    from statewright.remote.coordinator import connect_runner
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    with connect_runner(session.repository, session.workflow, session.plan, on, workers, say) as runner:
+        yield runner
 
 
 def _print(console: Console, text: str) -> None:
@@ -345,6 +378,7 @@ def carry_out(
     keep_going: bool = True,
     verbose: bool = False,
     strict_push: bool = False,
+    elsewhere: RemoteRunner | None = None,
 ) -> int:
     """Carry out a session's plan, print the outcome and return the exit status.
 
@@ -363,11 +397,12 @@ def carry_out(
         session.workflow,
         session.state,
         session.plan,
-        limits_of(session.repository.root, workers),
+        elsewhere.limits if elsewhere else limits_of(session.repository.root, workers),
         name=name,
         keep_going=keep_going,
         board=board,
         replay=replay,
+        elsewhere=elsewhere,
     )
     counts = {status: list(result.outcomes.values()).count(status) for status in result.outcomes.values()}
     times = result.schedule
@@ -402,6 +437,7 @@ def carry_out(
         console.print("planning again: inputs differ from what the run cache predicted")
         again = replace(session, state=result.state, plan=remaining)
         again_status = carry_out(
+        return carry_out(
             again,
             workers=workers,
             name=name,
@@ -409,6 +445,7 @@ def carry_out(
             keep_going=keep_going,
             verbose=verbose,
             strict_push=strict_push,
+            elsewhere=elsewhere,
         )
         return max(again_status, int(strict_push and unpushed))
     if not console.quiet:

@@ -8,6 +8,7 @@ from statewright.arguments.shared import (
     Subcommands,
     add_assignments,
     add_carrying_out,
+    add_on,
     add_push,
     add_reproduction,
     add_selection,
@@ -28,6 +29,7 @@ def add_run(subcommands: Subcommands) -> None:
     add_push(run)
     run.add_argument("--dry", action="store_true", help="print the plan and run nothing: `statewright plan`")
     add_workers(run, "cores to use, which limits the number of parallel stages")
+    add_on(run, "run the stages")
     add_assignments(run, "first change a value in params.yaml, or in FILE: --set train.lr=1e-3; repeatable")
     run.add_argument(
         "--at",

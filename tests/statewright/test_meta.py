@@ -36,6 +36,7 @@ from statewright.workflow import Stage
         ({"event": "new-data"}, {"event": Event("new-data")}),
         ({"event": {"name": "drift", "when": "a.json:alarm"}}, {"event": Event("drift", "a.json:alarm")}),
         ({"model": "m.pkl"}, {"model": (Model("m.pkl"),)}),
+        ({"travel": False}, {"travel": False}),
         (
             {"model": [{"file": "m.pkl", "name": "prices", "example": "a.csv", "target": "price"}]},
             {"model": (Model("m.pkl", "prices", "a.csv", ("price",)),)},
@@ -60,6 +61,7 @@ def test_values_that_are_understood(meta: Any, expected: dict[str, Any]) -> None
         {"event": {"when": "alarm"}},
         {"event": {"name": "drift", "if": "alarm"}},
         {"event": ["drift"]},
+        {"travel": "no"},
         {"cpu": "500x"},
         {"cpu": -1},
         {"cpu": float("nan")},
