@@ -305,10 +305,12 @@ def connect_runner(
     workers: int | str | None,
     say: Callable[[str], None],
 ) -> Iterator[RemoteRunner]:
-    """Connect to the cluster that `on` names, and yield a runner for the stages of a plan.
+    """Connect to a cluster and yield a runner for the stages of a plan.
 
     Parameters
     ----------
+    on : str
+        The cluster, as after ``--on``.
     workers : int, str or None
         Number of workers to start on this machine, unless the cluster says it.
     say : callable

@@ -1,4 +1,4 @@
-"""What the coordinator and a worker send one another: plain data, never code.
+"""Messages between the coordinator and a worker: plain data, never code.
 
 A request names everything that decides the result of a stage, and a worker trusts none of it blindly: it
 hashes the dependencies that it has checked out and compares them. Values of environment variables and
