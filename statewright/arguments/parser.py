@@ -6,7 +6,16 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from statewright.arguments import authoring, completion, history, inspection, planning, running, tuning
+from statewright.arguments import (
+    authoring,
+    cluster,
+    completion,
+    history,
+    inspection,
+    planning,
+    running,
+    tuning,
+)
 from statewright.commands import start
 
 
@@ -37,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
         planning.add_schedule,
         inspection.add_config,
         planning.add_durations,
+        cluster.add_cluster,
         running.add_record,
         inspection.add_doctor,
         running.add_ui,

@@ -9,6 +9,7 @@ from pathlib import Path
 from statewright.arguments.shared import (
     Subcommands,
     add_assignments,
+    add_on,
     add_reproduction,
     add_selection,
     add_strict,
@@ -56,6 +57,7 @@ def add_plan(subcommands: Subcommands) -> None:
     plan.add_argument("--schedule", action="store_true", help="draw the predicted schedule")
     plan.add_argument("--svg", type=Path, metavar="FILE", help="write the schedule to this file as SVG")
     add_workers(plan, "cores to plan with")
+    add_on(plan, "list also the stages that would stay on this machine, if the others ran")
     add_strict(plan)
     plan.add_argument("-v", "--verbose", action="store_true", help="print every stage with all its causes")
     plan.add_argument(

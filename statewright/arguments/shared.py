@@ -113,6 +113,15 @@ def add_workers(parser: argparse.ArgumentParser, purpose: str) -> None:
     )
 
 
+def add_on(parser: argparse.ArgumentParser, purpose: str) -> None:
+    parser.add_argument(
+        "--on",
+        metavar="dask[=ADDRESS|FILE]",
+        help=f"{purpose} on a Dask cluster: on new workers of this machine, on those of a scheduler such as "
+        "dask=tcp://HOST:8786, or as a YAML file describes; files travel through the DVC remote",
+    )
+
+
 def add_assignments(parser: argparse.ArgumentParser, purpose: str) -> None:
     parser.add_argument(
         "--set", dest="assignments", action="append", default=[], metavar="[FILE:]KEY=VALUE", help=purpose

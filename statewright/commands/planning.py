@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -37,9 +39,12 @@ def plan(options: argparse.Namespace) -> int:
         limits = limits_of(session.root, options.workers)
         prediction = schedule_plan(session.workflow, session.plan, limits.as_dict())
     cores = limits.cores
+    stays = _stays(options, session) if options.on else {}
     if options.json:
         missing = [asdict(data) for data in missing_data(session)] if opened else []
         values = {**session.plan.as_dict(), **prediction.as_dict(), "workers": cores, "missing": missing}
+        if options.on:
+            values["stays"] = stays
         print(json.dumps(values, indent=2, allow_nan=False))
     elif options.explain:
         from statewright.terminal.explain import print_causes
@@ -50,13 +55,41 @@ def plan(options: argparse.Namespace) -> int:
         console = terminal(stderr=False)
         print_plan(session.plan.labelled, console, prediction, cores, verbose=options.verbose)
         if opened:
-            for line in advice(missing_data(session)):
+            for line in [*_stay_lines(stays), *advice(missing_data(session))]:
                 console.print(line, highlight=False, markup=False, soft_wrap=True)
         if not options.assignments:
             print_differing_metrics(session, console)
     if session.plan.work and (options.schedule or options.svg):
         _draw_plan(options, prediction, cores)
     return OK
+
+
+def _stays(options: argparse.Namespace, session: Any) -> dict[str, str]:
+    """Return the planned stages that cannot run on a cluster.
+
+    A stage that fits no worker is an error.
+    """
+    from statewright.reads.store import load_reads
+    from statewright.remote.clusters import parse_on
+    from statewright.remote.resources import check_fits, expected_offers
+    from statewright.remote.travel import cannot_travel
+    from statewright.settled import SettledPlan
+
+    cluster = parse_on(options.on)
+    if isinstance(session, SettledPlan):  # nothing will run
+        return {}
+    repository, workflow, work = session.repository, session.workflow, session.plan.work
+    stays = cannot_travel(repository, workflow, load_reads(repository.root))
+    workers = options.workers if isinstance(options.workers, int) else os.cpu_count() or 1
+    if offers := expected_offers(cluster, workers):
+        check_fits(workflow, [address for address in work if address not in stays], offers)
+    return {address: stays[address] for address in work if address in stays}
+
+
+def _stay_lines(stays: Mapping[str, str]) -> list[str]:
+    from statewright.remote.travel import sentences
+
+    return sentences(stays, list(stays)) if stays else []
 
 
 def request_of(options: argparse.Namespace) -> Request:

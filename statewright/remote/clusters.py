@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from statewright.remote.cluster_file import JOB_KINDS, Cluster, check_address, read_cluster
 from statewright.remote.environment import check_later_workers, check_workers, packages_of
-from statewright.remote.resources import threads, worker_resources
+from statewright.remote.resources import described, expected_offers, threads, worker_resources
 from statewright.remote.security import security_of, warnings_of
+from statewright.terminal.words import counted
 from statewright.workflow import WorkflowError
 
 if TYPE_CHECKING:
@@ -124,7 +125,10 @@ def _opened(cluster: Cluster, workers: int, root: Path) -> Iterator[tuple[Any, A
         with open_jobs(cluster, workers, root) as jobs:
             yield jobs, jobs.security
     else:
-        raise WorkflowError(f"kind: {cluster.kind} cannot be started yet")
+        from statewright.remote.kubernetes import open_pods
+
+        with open_pods(cluster, workers) as pods:
+            yield pods, None
 
 
 def _local(cluster: Cluster, workers: int) -> Any:
@@ -171,10 +175,23 @@ def _advice(cluster: Cluster) -> str:
     if cluster.kind == "address":
         return f"start one with `dask worker {cluster.address} --nthreads 1`"
     if cluster.kind in JOB_KINDS:
-        from statewright.remote.jobqueue import waiting_advice
+        from statewright.remote import jobqueue
 
-        return waiting_advice(cluster)
+        return jobqueue.waiting_advice(cluster)
+    if cluster.kind == "kubernetes":
+        from statewright.remote import kubernetes
+
+        return kubernetes.waiting_advice(cluster)
     return "raise `wait` in the description of the cluster"
+
+
+def summary(cluster: Cluster, workers: int) -> str:
+    """Return kind, number and resources of the workers in words."""
+    if cluster.kind == "address":
+        return f"the scheduler at {cluster.address}"
+    offers = expected_offers(cluster, workers)
+    number = f"up to {len(offers)} workers" if cluster.adaptive else counted(len(offers), "worker")
+    return f"{cluster.kind}, {number} with {described(offers[0])} each"
 
 
 def _print(line: str) -> None:

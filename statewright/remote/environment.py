@@ -92,7 +92,7 @@ def _version(name: str) -> str:
 
 
 def difference(here: Mapping[str, str], there: Mapping[str, str], allow: Iterable[str] = ()) -> list[str]:
-    """Return a text for each part in which a worker differs, without the parts in `allow`."""
+    """Return a text for each part in which a worker differs, unless allowed."""
     allowed = set(allow)
     return [
         f"{key.removeprefix(PACKAGE)} {there.get(key, ABSENT)} instead of {value}"
@@ -137,7 +137,7 @@ def check_workers(
 def check_later_workers(
     client: Client, packages: Sequence[str], allow: Sequence[str], say: Callable[[str], None]
 ) -> None:
-    """Let each worker that starts later check itself before it gets a stage.
+    """Let each worker that starts later check itself before its first stage.
 
     A worker that differs ends, so this is for a cluster that nobody else uses.
     """

@@ -17,7 +17,7 @@ from typing import Any
 
 from statewright.remote.cluster_file import Cluster
 from statewright.remote.resources import worker_resources
-from statewright.remote.security import shared_security
+from statewright.remote.security import example_security, shared_security
 from statewright.workflow import WorkflowError
 from statewright.workspace import control_folder
 
@@ -32,10 +32,18 @@ STAGE_S = "60s"
 
 
 def job_script(cluster: Cluster, root: Path) -> str:
-    """Return the job script of one worker, with placeholders for what only a run knows."""
+    """Return the job script of one worker, with examples of addresses and names."""
     library = _library(cluster)
     with _settings(cluster):
-        job = library.job_cls(scheduler="SCHEDULER", name="NAME", **_job(cluster, root))
+        security = example_security(cluster, _folder(root) / "tls-RUN")
+        job = library.job_cls(
+            scheduler="SCHEDULER",
+            name="NAME",
+            interface=cluster.interface,
+            protocol="tls://" if security else None,
+            security=security,
+            **_job(cluster, root),
+        )
         return str(job.job_script())
 
 
@@ -160,7 +168,7 @@ def _job(cluster: Cluster, root: Path) -> dict[str, Any]:
 
 
 def _quoted(text: str) -> str:
-    """Return a text for the job script, in which the job's own variables are replaced."""
+    """Return a text for the job script, in which its variables are replaced."""
     return '"' + re.sub(r'([\\"`])', r"\\\1", text) + '"'
 
 
@@ -173,7 +181,7 @@ def _clock(seconds: float | None) -> str | None:
 
 
 def _folder(root: Path) -> Path:
-    """Return the folder of the jobs' logs and certificates, which git ignores."""
+    """Return the folder of logs and certificates, which git ignores."""
     if len(str(root).split()) != 1:
         raise WorkflowError(f"{root} has a space, which job scripts cannot hold; move the repository")
     folder = control_folder(root / ".statewright") / "jobs"

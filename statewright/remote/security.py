@@ -39,6 +39,17 @@ def security_of(cluster: Cluster) -> Any:
     return _of_files(cluster.tls_ca, cluster.tls_cert, cluster.tls_key)
 
 
+def example_security(cluster: Cluster, folder: Path) -> Any:
+    """Return security for a job script that is only shown; None without TLS.
+
+    New certificates are not made: the script names the files that a run would write to `folder`.
+    """
+    if cluster.security not in (None, "temporary") or cluster.tls_ca:
+        security = security_of(cluster)
+        return security if security.require_encryption else None
+    return _of_files(*(str(folder / f"{name}.pem") for name in ("ca", "cert", "key")))
+
+
 @contextmanager
 def shared_security(cluster: Cluster, folder: Path) -> Iterator[Any]:
     """Yield Dask's security for workers that share a folder with this machine.
