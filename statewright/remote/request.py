@@ -81,7 +81,10 @@ class StageRequest:
     timeout_s : float
         Limit for the commands, in seconds; 0 for none.
     environment : mapping of str to str
-        Fingerprint of the coordinator's software; a worker that differs refuses the stage.
+        Fingerprint of the coordinator's software; a worker that differs refuses the stage. Empty if the
+        workers run on the coordinator's machine.
+    allow : list of str
+        Parts of the fingerprint that may differ.
     """
 
     address: str
@@ -96,6 +99,7 @@ class StageRequest:
     variables: Sequence[str] = field(default_factory=list)
     timeout_s: float = 0.0
     environment: Mapping[str, str] = field(default_factory=dict)
+    allow: Sequence[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return text, numbers, lists and dicts."""
