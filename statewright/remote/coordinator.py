@@ -22,9 +22,9 @@ import queue
 import threading
 import uuid
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ from statewright.environment import referenced_variables
 from statewright.planning.plan import Plan
 from statewright.reads.store import load_reads
 from statewright.remote.clusters import connect, parse_on
+from statewright.remote.environment import fingerprint, packages_of
 from statewright.remote.request import (
     FAILED,
     NO_SOURCE,
@@ -71,12 +72,16 @@ class Transport:
     ----------
     stays : mapping of str to str
         Stages that cannot travel -> reason.
+    environment, allow
+        Software that a worker must have, see `StageRequest`.
     """
 
     source: Source
     store: RemoteStore
     objects: Objects
     stays: Mapping[str, str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    allow: Sequence[str] = ()
 
 
 @dataclass
@@ -128,6 +133,8 @@ class RemoteRunner:
             folders=travelling.folders,
             variables=sorted(set(referenced_variables(values))),
             timeout_s=stage.number("timeout_s", 0),
+            environment=dict(self.transport.environment),
+            allow=list(self.transport.allow),
         )
         answer = self._attempt(request, stage, log, watch, cancelled)
         _write_log(log, answer)
@@ -161,7 +168,7 @@ class RemoteRunner:
                         raise StageFailedError(_lost(stage, reader.worker or "a worker", log))
                     if answer.status != NO_SOURCE:
                         return answer
-                    self._send_source(answer.worker)
+                    self._send_source(answer.worker, stage, log)
                     workers = [answer.worker]
         finally:
             del self._messages[request.token]
@@ -224,9 +231,21 @@ class RemoteRunner:
             f"install the same version of statewright there{LOG}{log}"
         )
 
-    def _send_source(self, worker: str) -> None:
-        source = self.transport.source
-        self.client.run(keep_source, asdict(source.name), source.pack, workers=[worker], on_error="ignore")
+    def _send_source(self, worker: str, stage: Stage, log: Path) -> None:
+        source, problem = self.transport.source, "it has gone"
+        try:
+            answers = self.client.run(
+                keep_source, asdict(source.name), source.pack, workers=[worker], on_error="return"
+            )
+        except (OSError, ValueError, KeyError) as error:  # the worker has ended, or the scheduler has
+            problem = str(error) or problem
+        else:
+            if worker in answers and answers[worker] is None:
+                return
+            problem = str(answers.get(worker, problem))
+        raise StageFailedError(
+            f"stage '{stage.address}': the worker {worker} did not take the source files: {problem}{LOG}{log}"
+        )
 
     def receive(self, event: tuple[float, dict[str, Any]]) -> None:
         """Take a message of a worker; called in the thread of Dask's client."""
@@ -305,10 +324,12 @@ def connect_runner(
     workers: int | str | None,
     say: Callable[[str], None],
 ) -> Iterator[RemoteRunner]:
-    """Connect to the cluster that `on` names, and yield a runner for the stages of a plan.
+    """Connect to a cluster and yield a runner for the stages of a plan.
 
     Parameters
     ----------
+    on : str
+        The cluster, as after ``--on``.
     workers : int, str or None
         Number of workers to start on this machine, unless the cluster says it.
     say : callable
@@ -331,6 +352,9 @@ def connect_runner(
         say(f"no DVC remote is set: files travel through {transport.store.settings['url']}")
     for line in sentences(transport.stays, plan.work):
         say(line)
+    if cluster.kind != "local":
+        environment = fingerprint(packages_of(repository.root))
+        transport = replace(transport, environment=environment, allow=cluster.allow)
     travelling = [address for address in plan.work if address not in transport.stays]
     if offers := expected_offers(cluster, number):
         check_fits(workflow, travelling, offers)

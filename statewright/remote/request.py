@@ -1,4 +1,4 @@
-"""What the coordinator and a worker send one another: plain data, never code.
+"""Messages between the coordinator and a worker: plain data, never code.
 
 A request names everything that decides the result of a stage, and a worker trusts none of it blindly: it
 hashes the dependencies that it has checked out and compares them. Values of environment variables and
@@ -81,7 +81,10 @@ class StageRequest:
     timeout_s : float
         Limit for the commands, in seconds; 0 for none.
     environment : mapping of str to str
-        Fingerprint of the coordinator's software; a worker that differs refuses the stage.
+        Fingerprint of the coordinator's software; a worker that differs refuses the stage. Empty if the
+        workers run on the coordinator's machine.
+    allow : list of str
+        Parts of the fingerprint that may differ.
     """
 
     address: str
@@ -96,6 +99,7 @@ class StageRequest:
     variables: Sequence[str] = field(default_factory=list)
     timeout_s: float = 0.0
     environment: Mapping[str, str] = field(default_factory=dict)
+    allow: Sequence[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return text, numbers, lists and dicts."""

@@ -96,7 +96,7 @@ def take_source(root: Path, outputs: Collection[str]) -> Source:
 
 
 def _private_index(top: Path, scratch: Path) -> Mapping[str, str]:
-    """Return the variables that make git write its index and objects to a folder of ours."""
+    """Return variables that make git write to a folder of ours only."""
     index, objects = (
         Path(_git(top, "rev-parse", "--path-format=absolute", "--git-path", name).decode().strip())
         for name in ("index", "objects")
@@ -119,7 +119,7 @@ def _git(
     sent: bytes = b"",
     optional: bool = False,
 ) -> bytes:
-    """Return the output of a command of git, whose failure is an error unless `optional`."""
+    """Return the output of git, see `run_git`."""
     return run_git(folder, arguments, settings or {}, sent, optional=optional)
 
 

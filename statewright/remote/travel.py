@@ -1,4 +1,4 @@
-"""Which stages cannot run on another machine, and why."""
+"""Reasons why stages cannot run on another machine."""
 
 from __future__ import annotations
 

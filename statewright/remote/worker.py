@@ -25,6 +25,7 @@ from typing import Any
 from statewright.masking import mask_text, secret_values
 from statewright.record.masking import mask_log
 from statewright.remote.checkout import NoSourceError, Slot, WorkerFolder
+from statewright.remote.environment import PACKAGE, difference, fingerprint
 from statewright.remote.output_stream import OutputStream
 from statewright.remote.request import FAILED, NO_SOURCE, RAN, REPEATED, SourceName, StageAnswer, StageRequest
 from statewright.repository.errors import explain
@@ -84,6 +85,10 @@ def _run(request: StageRequest, here: Here, slot: Slot, answer: StageAnswer) -> 
         **own_settings(Path(request.store.local_config), request.store.name),
         **request.store.settings,
     }
+    if differing := _differing(request):
+        raise StageFailedError(
+            f"the worker has another environment: {', '.join(differing)}; install the same versions there"
+        )
     if absent := [name for name in request.variables if name not in os.environ]:
         raise StageFailedError(
             f"params refer to {', '.join(absent)}, which the environment of the worker does not set"
@@ -107,6 +112,17 @@ def _run(request: StageRequest, here: Here, slot: Slot, answer: StageAnswer) -> 
         outs = stage.save_outputs()
         push_objects(objects, outs)
     return replace(answer, status=RAN, outs=outs, log=output, ram_gb=usage.ram_gb, cpu_s=usage.cpu_s)
+
+
+def _differing(request: StageRequest) -> list[str]:
+    """Return the differences of this environment; a worker may join at any time."""
+    packages = tuple(key.removeprefix(PACKAGE) for key in request.environment if key.startswith(PACKAGE))
+    return difference(request.environment, _fingerprint(packages), request.allow)
+
+
+@cache
+def _fingerprint(packages: tuple[str, ...]) -> dict[str, str]:
+    return fingerprint(packages)
 
 
 def _bring_inputs(request: StageRequest, objects: Objects, stage: WorkerStage) -> None:

@@ -67,7 +67,7 @@ def public_settings(repo: Repo, name: str) -> dict[str, Any]:
 
 
 def push_objects(objects: Objects, entries: Collection[Mapping[str, Any]]) -> None:
-    """Copy the content of entries, as in `dvc.lock`, from the cache to the remote.
+    """Copy the content of entries of `dvc.lock` from the cache to the remote.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def push_objects(objects: Objects, entries: Collection[Mapping[str, Any]]) -> No
 
 
 def fetch_objects(objects: Objects, entries: Collection[Mapping[str, Any]]) -> None:
-    """Copy the content of entries, as in `dvc.lock`, from the remote to the cache, and verify its hashes.
+    """Copy the content of entries from the remote to the cache; verify its hashes.
 
     Raises
     ------

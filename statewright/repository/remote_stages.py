@@ -49,7 +49,7 @@ class Travelling:
 
 
 def obstacle(repository: Repository, address: str) -> str | None:
-    """Return the reason why DVC's settings of a stage keep its files on this machine, or None."""
+    """Return why DVC's settings of a stage keep it on this machine, or None."""
     stage = repository.stages[address]
     for part in (*stage.deps, *stage.outs):
         path = relative(part, repository.root)
@@ -68,7 +68,7 @@ def obstacle(repository: Repository, address: str) -> str | None:
 
 
 def describe_stage(repository: Repository, address: str, source: frozenset[str]) -> Travelling:
-    """Describe a stage whose dependencies have been hashed, and put its inputs into the cache.
+    """Describe a stage with hashed dependencies; put its inputs into the cache.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def _files(dep: Any, path: str) -> set[str]:
 
 
 def restore_outputs(repository: Repository, address: str, outs: list[Entry]) -> None:
-    """Check out the outputs of a stage, which are in the cache, as its command would leave them."""
+    """Check out cached outputs of a stage as its command would leave them."""
     stage = repository.stages[address]
     with repository.locked():
         uncached = {out.def_path for out in stage.outs if not out.use_cache}
@@ -214,7 +214,7 @@ def open_worker_repository(root: Path, cache: Path, name: str, settings: Mapping
 
 
 def own_settings(path: Path, name: str) -> dict[str, Any]:
-    """Return the settings of a remote in a configuration file of DVC; none if it cannot be read."""
+    """Return the settings of a remote in a readable configuration file of DVC."""
     try:
         sections = Config.load_file(str(path))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""A Dask cluster of separate processes on loopback, and a TCP proxy that can be slow or cut."""
+"""A Dask cluster of processes on loopback, and a TCP proxy to slow or cut."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Processes:
 
 
 class Proxy:
-    """Forward connections to a port of loopback; `cut` ends them, and refuses new ones.
+    """Forward connections to a port of loopback, until `cut`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""`statewright run --on dask`: the lock of a serial `dvc repro`, on every way to get there."""
+"""Runs on a Dask cluster end with the lock of a serial `dvc repro`."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _background(root: Path, cluster: Processes, *, on: str = "") -> subprocess.P
 
 
 def _check(root: Path, pids: Path) -> None:
-    """Check that the repository is as a serial ``dvc repro`` of the same files leaves it."""
+    """Check that the repository is as a serial ``dvc repro`` leaves it."""
     (pids / "go").touch()
     assert dvc_status(root) == {}
     copied = root.with_name("serial")
@@ -147,7 +147,7 @@ def _check(root: Path, pids: Path) -> None:
 def test_lock_equals_serial_run(
     cluster: Processes, tmp_path: Path, pids: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Uncommitted source files, a slow S3 remote, data of DVC, and a stage that cannot travel."""
+    """Run uncommitted files over a slow S3 remote; one stage cannot travel."""
     moto = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", 0)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     moto.start()
@@ -229,7 +229,7 @@ def test_killed_worker_takes_its_command_along_and_retries_decide(
 def test_lost_worker_fails_the_stage_without_retries(
     cluster: Processes, slow: Path, pids: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A worker that hangs is lost; the answer that it sends later is ignored."""
+    """Treat a worker that hangs as lost, and ignore its late answer."""
     cluster.start(2)
     results: list[int] = []
     thread = threading.Thread(target=lambda: results.append(_run(slow, cluster)))
@@ -299,7 +299,7 @@ def test_cut_connection_and_lost_scheduler(
 def test_full_disk_of_a_worker_and_time_limit(
     cluster: Processes, slow: Path, pids: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The cache of the worker cannot take a second copy of an output."""
+    """Run where the cache of a worker cannot take a copy of an output."""
     disk = slow.with_name("disk")
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)], check=True)
@@ -327,7 +327,7 @@ def test_full_disk_of_a_worker_and_time_limit(
 
 
 def test_two_coordinators_share_a_cluster(cluster: Processes, slow: Path, pids: Path) -> None:
-    """Two clones, one remote: both end with the lock of a serial run."""
+    """Run two clones with one remote at once."""
     cluster.start(2)
     clone = slow.with_name("clone")
     shutil.copytree(slow, clone)
