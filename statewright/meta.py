@@ -93,6 +93,8 @@ class StageSettings:
         Metrics by which runs of the pipeline are compared.
     model : tuple of Model
         Models among the outputs.
+    travel : bool, optional
+        Whether `run --on` may send the stage to another machine.
     ignored : tuple of str
         Sentences about values that are not understood.
     """
@@ -113,6 +115,7 @@ class StageSettings:
     holdout: tuple[str, ...] = ()
     headline: tuple[str, ...] = ()
     model: tuple[Model, ...] = ()
+    travel: bool | None = None
     ignored: tuple[str, ...] = ()
 
 
@@ -206,6 +209,12 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
 def _tolerance(value: Any) -> Tolerance:
     """Return a tolerance from a number, which is relative, or from a mapping."""
     if not isinstance(value, Mapping):
@@ -261,6 +270,7 @@ _KEYS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "holdout": (_texts, "a list of outputs"),
     "headline": (_texts, "a list of metrics, such as rmse or score.json:rmse"),
     "model": (_models, "an output, or {file: OUTPUT, name: NAME, example: FILE, target: COLUMNS}"),
+    "travel": (_switch, "true or false"),
 }
 """Key -> function that returns its value or raises `ValueError`, and the values that it expects."""
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 from rich.console import Console
@@ -54,6 +54,9 @@ from statewright.terminal.results import print_up_to_date, show_figures
 from statewright.terminal.words import clock, terminal
 from statewright.workflow import Workflow, WorkflowError
 from statewright.workspace import WORKING_LOCK, control_folder
+
+if TYPE_CHECKING:
+    from statewright.remote.coordinator import RemoteRunner
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,7 @@ def run(
     keep_going: bool = True,
     name: str = "statewright",
     verbosity: int = 0,
+    on: str | None = None,
 ) -> int:
     """Make the plan, print it, run it and print the outcome.
 
@@ -157,6 +161,8 @@ def run(
         Changes of params files to write first, such as ``train.lr=1e-3``.
     keep_going : bool
         Whether to start stages that do not need a failed stage.
+    on : str, optional
+        The cluster that runs the stages, as after ``--on``.
     verbosity : int
         1 prints the output of the stages also in a terminal, -1 prints errors only.
 
@@ -198,14 +204,33 @@ def run(
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         if note := note_on_user_store(root):
             console.print(note, markup=False, highlight=False, soft_wrap=True)
-        return carry_out(
-            session,
-            workers=workers,
-            keep_going=keep_going,
-            name=name,
-            console=console,
-            verbose=verbosity > 0,
-        )
+        with _elsewhere(session, on, workers, console) as elsewhere:
+            return carry_out(
+                session,
+                workers=workers,
+                keep_going=keep_going,
+                name=name,
+                console=console,
+                verbose=verbosity > 0,
+                elsewhere=elsewhere,
+            )
+
+
+@contextmanager
+def _elsewhere(
+    session: Session, on: str | None, workers: int | str | None, console: Console
+) -> Iterator[RemoteRunner | None]:
+    """Yield what runs stages on the cluster that `on` names; None without one."""
+    if on is None:
+        yield None
+        return
+    from statewright.remote.coordinator import connect_runner
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    with connect_runner(session.repository, session.workflow, session.plan, on, workers, say) as runner:
+        yield runner
 
 
 def predict(session: Session, limits: Limits) -> Prediction:
@@ -267,6 +292,7 @@ def carry_out(
     console: Console,
     keep_going: bool = True,
     verbose: bool = False,
+    elsewhere: RemoteRunner | None = None,
 ) -> int:
     """Carry out a session's plan, print the outcome and return the exit status."""
     from statewright.transition import transition
@@ -279,11 +305,12 @@ def carry_out(
         session.workflow,
         session.state,
         session.plan,
-        limits_of(session.repository.root, workers),
+        elsewhere.limits if elsewhere else limits_of(session.repository.root, workers),
         name=name,
         keep_going=keep_going,
         board=board,
         replay=replay,
+        elsewhere=elsewhere,
     )
     counts = {status: list(result.outcomes.values()).count(status) for status in result.outcomes.values()}
     times = result.schedule
@@ -317,7 +344,13 @@ def carry_out(
         console.print("planning again: inputs differ from what the run cache predicted")
         again = replace(session, state=result.state, plan=remaining)
         return carry_out(
-            again, workers=workers, name=name, console=console, keep_going=keep_going, verbose=verbose
+            again,
+            workers=workers,
+            name=name,
+            console=console,
+            keep_going=keep_going,
+            verbose=verbose,
+            elsewhere=elsewhere,
         )
     if not console.quiet:
         show_results(session)

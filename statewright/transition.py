@@ -24,6 +24,7 @@ from statewright.repository import declaration as dvc
 from statewright.repository import lock_writer
 from statewright.repository.locks import WaitStoppedError
 from statewright.repository.observation import observe
+from statewright.request import AUTO
 from statewright.running.changed_inputs import Replay
 from statewright.running.launcher import open_launcher
 from statewright.running.limits import Limits
@@ -37,7 +38,7 @@ from statewright.running.prefect_runner import FlowRunPage, flow_tags, log_in_ta
 from statewright.running.recorder import Recorder
 from statewright.running.servers import in_flow_run
 from statewright.running.watch import open_watch
-from statewright.running.work import Work
+from statewright.running.work import Elsewhere, Work
 from statewright.scheduling.prediction import Comparison, compare, schedule_plan
 from statewright.state import State
 from statewright.terminal.display import Board, live_board, new_board
@@ -105,6 +106,7 @@ def transition(
     keep_going: bool = True,
     board: Board | None = None,
     replay: Replay | None = None,
+    elsewhere: Elsewhere | None = None,
     recorded: bool = True,
 ) -> Result:
     """Carry out `plan` and return the outcome of each stage and the new state.
@@ -120,6 +122,8 @@ def transition(
         Whether to start, after a failure, the stages that do not need the failed one.
     replay : Replay, optional
         Decides whether a stage itself has changed a dependency (default: such a stage fails).
+    elsewhere : Elsewhere, optional
+        Runs stages on other machines.
     recorded : bool
         Whether MLflow and Prefect get a run; without, the caller records the transition.
 
@@ -135,7 +139,11 @@ def transition(
     control = control_folder(repository.root / ".statewright")
     lock = control / WORKING_LOCK
     reads = load_reads(repository.root)
-    ordering = ordering_of(workflow, plan, reads, limits.workers)
+    if elsewhere:
+        confined = [address for address in plan.work if elsewhere.takes(address)]
+        ordering = ordering_of(workflow, plan, reads, AUTO, confined)
+    else:
+        ordering = ordering_of(workflow, plan, reads, limits.workers)
     preload = dict.fromkeys(name for stage in stages for name in stage.preload)
     logs = control / "logs" / datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     record: PrefectRecord | None = None
@@ -165,6 +173,7 @@ def transition(
             cancelled=repository.stopped,
             ordering=ordering,
             replay=replay,
+            elsewhere=elsewhere,
             reads=reads,
             times=result.times,
             outcomes=result.outcomes,

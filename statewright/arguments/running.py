@@ -26,6 +26,12 @@ def add_run(subcommands: Subcommands) -> None:
     add_carrying_out(add_reproduction(run))
     run.add_argument("--dry", action="store_true", help="print the plan and run nothing: `statewright plan`")
     add_workers(run, "cores to use, which limits the number of parallel stages")
+    run.add_argument(
+        "--on",
+        metavar="dask[=ADDRESS|FILE]",
+        help="run the stages on a Dask cluster: on new workers of this machine, on those of a scheduler such "
+        "as dask=tcp://HOST:8786, or as a YAML file describes; files travel through the DVC remote",
+    )
     add_assignments(run, "first change a value in params.yaml, or in FILE: --set train.lr=1e-3; repeatable")
     run.add_argument(
         "--at",

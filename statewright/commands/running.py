@@ -54,6 +54,7 @@ def run(options: argparse.Namespace) -> int:
         keep_going=options.keep_going,
         name=options.name,
         verbosity=options.verbosity,
+        on=options.on,
     )
 
 

@@ -48,11 +48,24 @@ class UndeclaredRead:
         return f"{self.stage} reads {self.path}, {made} {self.producer}, without declaring it: add it to deps"
 
 
-def ordering_of(workflow: Workflow, plan: Plan, reads: ReadStore, workers: int | str) -> Ordering:
-    """Return the constraints on the stages of a plan, declared and learned."""
+def ordering_of(
+    workflow: Workflow,
+    plan: Plan,
+    reads: ReadStore,
+    workers: int | str,
+    confined: Collection[str] = (),
+) -> Ordering:
+    """Return the constraints on the stages of a plan, declared and learned.
+
+    Parameters
+    ----------
+    confined : collection of str
+        Stages that run where they find declared dependencies only: they cannot read a file too early.
+    """
     ever = {address: reads.ever(address) for address in plan.work}
     observed, isolated = reads.observed(workflow), reads.isolated(workflow)
-    return order_stages(workflow, plan.work, ever, observed, workers, isolated)
+    known, alone = {*observed, *confined}, set(isolated) - set(confined)
+    return order_stages(workflow, plan.work, ever, known, workers, alone)
 
 
 def undeclared_reads(

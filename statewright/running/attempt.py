@@ -129,15 +129,17 @@ def _ask(work: Work, address: str) -> None:
 def _run(work: Work, stage: Stage, current: _Attempt) -> None:
     with lock_writer.hold_paths(work.writer, stage.address):
         observation = Observation()
-        if work.watch:
+        # What a stage reads on another machine is not observed, so nothing is concluded from it.
+        watch = None if work.travels(stage.address) else work.watch
+        if watch:
             work.recorder.settle()
-            work.watch.start(stage.address)
+            watch.start(stage.address)
         root = work.writer.repository.root
         before = signatures(root, stage)
         try:
             current.usage = _run_commands(work, stage, current.log)
         except StageFailedError as error:
-            observation = work.watch.end(stage.address) if work.watch else observation
+            observation = watch.end(stage.address) if watch else observation
             if observation.is_doubtful and not work.cancelled.is_set():
                 raise _stale_input(work, stage, observation) from error
             raise
@@ -145,7 +147,7 @@ def _run(work: Work, stage: Stage, current: _Attempt) -> None:
             # Its outputs may hold what it has moved: a second run would remove them.
             if signatures(root, stage) != before:
                 work.unrepeatable.add(stage.address)
-        observation = work.watch.end(stage.address) if work.watch else observation
+        observation = watch.end(stage.address) if watch else observation
         if observation.is_doubtful:
             raise _stale_input(work, stage, observation)
         announce = partial(_record, work, stage, current)
@@ -181,6 +183,8 @@ def _run_commands(work: Work, stage: Stage, log: Path) -> Usage:
         work.live.output(stage.address, masked)
 
     try:
+        if work.elsewhere and work.travels(stage.address):
+            return work.elsewhere.run(stage, log, show, work.cancelled.is_set)
         return run_commands(
             stage.address,
             lock_writer.command_lines(work.writer.repository, stage.address),
@@ -254,6 +258,7 @@ def _record(work: Work, stage: Stage, current: _Attempt, status: str) -> None:
             **work.flow_run,
             **artifact_tags(repository, stage),
             **(_environment(work, stage, outputs) if status == "ran" else {}),
+            **({"statewright.host": current.usage.host} if current.usage.host else {}),
         },
         metrics=stage_metrics(repository, stage) if status in ("ran", "restored") else {},
         used={"ram_gb": current.usage.ram_gb, "cpu_seconds": current.usage.cpu_s} if status == "ran" else {},

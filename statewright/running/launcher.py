@@ -34,10 +34,13 @@ class Usage:
         Peak memory of the largest process, in GB.
     cpu_s : float
         Processor time, in seconds.
+    host : str
+        Name of the machine, if a cluster ran them.
     """
 
     ram_gb: float = 0.0
     cpu_s: float = 0.0
+    host: str = ""
 
 
 @dataclass

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 from statewright.drift import Environments
 from statewright.planning.ordering import Ordering
@@ -16,16 +17,27 @@ from statewright.record.journal import HeldFile
 from statewright.repository import lock_writer
 from statewright.request import Request
 from statewright.running.changed_inputs import Replay
-from statewright.running.launcher import Launcher
+from statewright.running.launcher import Launcher, Usage
 from statewright.running.live_log import LiveLog
 from statewright.running.process import StageFailedError
+from statewright.running.process import Watch as Lines
 from statewright.running.recorder import Recorder
 from statewright.running.watch import Watch
 from statewright.terminal.display import Board
-from statewright.workflow import Workflow
+from statewright.workflow import Stage, Workflow
 
 AGAIN = "again"
 """Outcome of a stage that opened a file before it was ready: nothing is recorded, it must run again."""
+
+
+class Elsewhere(Protocol):
+    """Runs the commands of stages on other machines, see `remote/coordinator.py`."""
+
+    def takes(self, address: str) -> bool:
+        """Return whether it runs a stage."""
+
+    def run(self, stage: Stage, log: Path, watch: Lines, cancelled: Callable[[], bool]) -> Usage:
+        """Run the commands of a stage, as `run_commands` does."""
 
 
 @dataclass
@@ -40,6 +52,8 @@ class Work:
         Passes the output of the stages on to Prefect.
     replay : Replay or None
         Decides whether a stage itself has changed a dependency.
+    elsewhere : Elsewhere or None
+        Runs stages on other machines.
     watch : Watch or None
         Observes which files the stages open, if this system can.
     reads : ReadStore
@@ -68,6 +82,7 @@ class Work:
     live: LiveLog
     ordering: Ordering
     replay: Replay | None = None
+    elsewhere: Elsewhere | None = None
     watch: Watch | None = None
     reads: ReadStore = field(default_factory=ReadStore)
     flow_run: Mapping[str, str] = field(default_factory=dict)
@@ -91,6 +106,10 @@ class Work:
         return frozenset(
             out.path for stage in self.workflow.stages.values() for out in stage.outs if out.cached
         )
+
+    def travels(self, address: str) -> bool:
+        """Return whether another machine runs the commands of a stage."""
+        return self.elsewhere is not None and self.elsewhere.takes(address)
 
     @property
     def request(self) -> Request:

@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ruamel.yaml import YAML, YAMLError
 from ruamel.yaml.comments import CommentedMap
 
 from statewright.tuning.sources import split_name
 from statewright.workflow import WorkflowError
+from statewright.yaml_lines import load_mapping, plain
 
 if TYPE_CHECKING:
     from statewright.search.space import Choice, Float, Integer, Space
@@ -69,7 +69,7 @@ def read_space(path: Path, shown: Path) -> SpaceFile:
     """
     declared = _load(path, shown)
     file = SpaceFile(shown, {}, {name: declared.lc.key(name)[0] + 1 for name in declared})
-    space = {name: _entry(file, name, _plain(value)) for name, value in declared.items()}
+    space = {name: _entry(file, name, plain(value)) for name, value in declared.items()}
     try:
         search_space().check_space(space)
     except ValueError as error:
@@ -99,38 +99,12 @@ def search_space() -> Any:
 
 def _load(path: Path, shown: Path) -> CommentedMap:
     example = "expected lines such as `train.lr: {low: 0.001, high: 0.3}`"
-    try:
-        declared = YAML().load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise WorkflowError(f"--space {shown}: the file does not exist; {example}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise WorkflowError(f"--space {shown}: cannot be read: {error}") from error
-    except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = " ".join(str(getattr(error, "problem", None) or error).split("\n")[0].split())
-        raise WorkflowError(f"{shown}{line}: not valid YAML: {problem}; fix the file") from error
-    if not isinstance(declared, CommentedMap) or not declared:
-        raise WorkflowError(f"{shown}, line 1: no params to search; {example}")
+    declared = load_mapping(path, str(shown), option="--space", content="params to search", example=example)
     for name in declared:
         if not isinstance(name, str):
             line = declared.lc.key(name)[0] + 1
             raise WorkflowError(f"{shown}, line {line}: {name!r} is not the name of a param; {example}")
     return declared
-
-
-def _plain(value: Any) -> Any:
-    """Return a value without the comments of its file."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, bool):
-        return value
-    for kind in (int, float, str):
-        if isinstance(value, kind):
-            return kind(value)
-    return value
 
 
 def _entry(file: SpaceFile, name: str, value: Any) -> Float | Integer | Choice:

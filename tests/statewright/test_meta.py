@@ -34,6 +34,7 @@ from statewright.workflow import Stage
         ({"journal": "rounds.json"}, {"journal": "rounds.json"}),
         ({"headline": "rmse"}, {"headline": ("rmse",)}),
         ({"model": "m.pkl"}, {"model": (Model("m.pkl"),)}),
+        ({"travel": False}, {"travel": False}),
         (
             {"model": [{"file": "m.pkl", "name": "prices", "example": "a.csv", "target": "price"}]},
             {"model": (Model("m.pkl", "prices", "a.csv", ("price",)),)},
@@ -54,6 +55,7 @@ def test_values_that_are_understood(meta: Any, expected: dict[str, Any]) -> None
         "some text",
         ["a", "b"],
         7,
+        {"travel": "no"},
         {"cpu": "500x"},
         {"cpu": -1},
         {"cpu": float("nan")},

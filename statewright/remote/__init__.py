@@ -1,0 +1,1 @@
+"""Stages on other machines: clusters, their workers, and what a worker needs."""
