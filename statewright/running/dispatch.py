@@ -78,7 +78,7 @@ class _Turns:
         self._index()
 
     def _index(self) -> None:
-        """List the ready stages, longest tail first, and the stages that wait for each stage."""
+        """List the ready stages, and the stages that wait for each stage."""
         self.ready = [address for address, ups in self.waiting.items() if not ups]
         self.ready.sort(key=self.tails.__getitem__, reverse=True)
         self.waited_by: dict[str, list[str]] = {}
