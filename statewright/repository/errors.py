@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,27 @@ def translate_errors(subject: str = "") -> Iterator[None]:
         text = explain(error)
         text = conflict_named_in(text) or text
         raise WorkflowError(f"{subject}: {text}" if subject else text) from error
+
+
+@contextmanager
+def collecting_transfer_errors() -> Iterator[list[BaseException]]:
+    """Yield a list that gets the errors of transfers of objects in the block.
+
+    If DVC cannot copy an object, because the disk is full for example, it only logs that.
+    """
+    errors: list[BaseException] = []
+
+    def collect(record: logging.LogRecord) -> bool:
+        if record.exc_info and record.exc_info[1]:
+            errors.append(record.exc_info[1])
+        return not record.exc_info
+
+    log = logging.getLogger("dvc_data.hashfile.transfer")
+    log.addFilter(collect)
+    try:
+        yield errors
+    finally:
+        log.removeFilter(collect)
 
 
 def conflict_named_in(text: str) -> str:

@@ -6,7 +6,6 @@ The result is the same repository that ``dvc repro`` leaves.
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from dvc.stage import Stage as DvcStage
 
 from statewright.files import replacing
 from statewright.repository.declaration import Repository, relative
-from statewright.repository.errors import unusable_command
+from statewright.repository.errors import collecting_transfer_errors, unusable_command
 from statewright.repository.lockfile import LockFiles, lock_files
 from statewright.repository.locks import path_locks
 from statewright.repository.pulling import pull_inputs, pull_outputs
@@ -305,23 +304,9 @@ def _save(writer: LockWriter, stage: DvcStage, announce: Callable[[], None]) -> 
 
 @contextmanager
 def _require_cached(stage: DvcStage, allow_missing: bool) -> Iterator[None]:
-    """Raise `OSError` unless the cache holds all outputs after the block.
-
-    If DVC cannot copy a file to the cache, because the disk is full for example, it only logs that.
-    """
-    failures: list[BaseException] = []
-
-    def collect(record: logging.LogRecord) -> bool:
-        if record.exc_info and record.exc_info[1]:
-            failures.append(record.exc_info[1])
-        return not record.exc_info
-
-    log = logging.getLogger("dvc_data.hashfile.transfer")
-    log.addFilter(collect)
-    try:
+    """Raise `OSError` unless the cache holds all outputs after the block."""
+    with collecting_transfer_errors() as failures:
         yield
-    finally:
-        log.removeFilter(collect)
     outs = [out for out in stage.outs if out.use_cache and (out.exists or not allow_missing)]
     if missing := [str(out) for out in outs if out.changed_cache()]:
         cause = failures[0] if failures else None

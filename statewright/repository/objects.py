@@ -6,17 +6,15 @@ is never copied again. The callers hold no lock of DVC: neither side removes obj
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from dvc.repo import Repo
 
 from statewright.masking import is_secret, mask_text
-from statewright.repository.errors import explain, translate_errors
+from statewright.repository.errors import collecting_transfer_errors, explain, translate_errors
 from statewright.workflow import WorkflowError
 
 _SECRETS = frozenset({"access_key_id", "connection_string", "gdrive_client_id", "password", "session_token"})
@@ -124,7 +122,7 @@ def _transfer(objects: Objects, source: Any, target: Any, wanted: Collection[Any
     # Of the cache, because a request to a remote takes a network's time.
     hashes = [str(hash_info.value) for hash_info in wanted]
     lacks = {*hashes}.difference(objects.cache.oids_exist(hashes)) if source is objects.cache else set()
-    with _collecting_errors() as errors:
+    with collecting_transfer_errors() as errors:
         try:
             verified = target is objects.cache
             result = transfer(source, target, wanted, cache_odb=objects.cache, verify=verified)
@@ -140,21 +138,3 @@ def _text(objects: Objects, number: int, what: str, error: BaseException | None)
     address = mask_text(objects.remote.fs.unstrip_protocol(objects.remote.path))
     cause = mask_text(explain(error)) if error else "the objects are missing or corrupt"
     return f"{number} of the objects could not be {what} the DVC remote {address}: {cause}"
-
-
-@contextmanager
-def _collecting_errors() -> Iterator[list[BaseException]]:
-    """Yield a list that gets the errors of DVC's transfers, which it only logs."""
-    errors: list[BaseException] = []
-
-    def collect(record: logging.LogRecord) -> bool:
-        if record.exc_info and record.exc_info[1]:
-            errors.append(record.exc_info[1])
-        return not record.exc_info
-
-    log = logging.getLogger("dvc_data.hashfile.transfer")
-    log.addFilter(collect)
-    try:
-        yield errors
-    finally:
-        log.removeFilter(collect)

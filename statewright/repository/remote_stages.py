@@ -21,6 +21,7 @@ from dvc.stage.loader import StageLoader
 
 from statewright.files import md5
 from statewright.repository.declaration import Repository, relative
+from statewright.repository.errors import collecting_transfer_errors
 from statewright.repository.loggers import set_up_loggers
 from statewright.repository.remotes import stand_in_for_missing
 
@@ -175,8 +176,11 @@ class WorkerStage:
     def save_outputs(self) -> list[Entry]:
         """Save the outputs in the cache and return their entries."""
         self.stage.save_outs()
-        for out in self.stage.outs:
-            out.commit(relink=False)
+        with collecting_transfer_errors() as errors:
+            for out in self.stage.outs:
+                out.commit(relink=False)
+        if errors:
+            raise OSError("outputs could not be copied into the cache of the worker") from errors[0]
         outs: list[Entry] = self._entry().get("outs", [])
         return outs
 

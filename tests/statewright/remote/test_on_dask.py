@@ -46,6 +46,7 @@ stages:
     outs: [last.txt]
 """
 
+SECRET = "correct-horse-battery-staple"
 SLOW = """
 stages:
   first:
@@ -74,21 +75,13 @@ def pids(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, pids: Path) -> Iterator[Processes]:
     """A scheduler with two workers."""
-    processes = Processes(tmp_path_factory.mktemp("cluster"), {"PIDS": str(pids), **CREDENTIALS})
+    processes = Processes(tmp_path_factory.mktemp("cluster"), {"PIDS": str(pids)})
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"PIDS": str(pids), **CREDENTIALS}.items():
-            patch.setenv(name, value)
+        patch.setenv("PIDS", str(pids))
         try:
             yield processes.start(2)
         finally:
             processes.close()
-
-
-CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_DEFAULT_REGION": "us-east-1",
-}
 
 
 @pytest.fixture
@@ -176,6 +169,8 @@ def test_lock_equals_serial_run(
         dvc(root, "remote", "add", "--quiet", "-d", "storage", "s3://bucket/data")
         slow_port = Proxy(port, 0.01).port
         dvc(root, "remote", "modify", "--quiet", "storage", "endpointurl", f"http://127.0.0.1:{slow_port}")
+        for key in ("access_key_id", "secret_access_key"):  # in .dvc/config.local, which does not travel
+            dvc(root, "remote", "modify", "--quiet", "--local", "storage", key, SECRET)
         commit(root)
         write(
             root,
@@ -192,12 +187,19 @@ def test_lock_equals_serial_run(
         )
         import boto3
 
-        boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}").create_bucket(Bucket="bucket")
+        boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{port}",
+            region_name="us-east-1",
+            aws_access_key_id=SECRET,
+            aws_secret_access_key=SECRET,
+        ).create_bucket(Bucket="bucket")
         assert _run(root, cluster) == 0
         printed = capfd.readouterr().err
         assert "outside runs on this machine: its dependency" in printed
         assert "join | joined" in printed
         assert "join | [statewright: runs on" in printed
+        assert SECRET not in printed + "".join(path.read_text() for path in cluster.folder.glob("*.log"))
         log = next((root / ".statewright" / "logs").glob("*/join.log")).read_text()
         assert log.endswith("joined\n") and log.startswith("[statewright: ran on")
         _check(root, pids)
@@ -291,3 +293,53 @@ def test_cut_connection_and_lost_scheduler(
     (pids / "go").touch()
     assert _run(slow, cluster) == 0
     _check(slow, pids)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_full_disk_of_a_worker_and_time_limit(
+    cluster: Processes, slow: Path, pids: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The cache of the worker cannot take a second copy of an output."""
+    disk = slow.with_name("disk")
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)], check=True)
+    try:
+        cluster.start(2)
+        cluster.add_worker("full", disk, "cpu=1 gpu=1")
+        cluster.start(3)
+        text = (slow / "dvc.yaml").read_text()
+        large = text.replace("echo 1 > first.txt", "head -c 2000000 /dev/zero > first.txt")
+        write(slow, {"dvc.yaml": large.replace("outs: [first.txt]", "outs: [first.txt]\n    meta: {gpu: 1}")})
+        assert _run(slow, cluster) == 1
+        printed = " ".join(capfd.readouterr().err.split())
+        assert "stage 'first' on" in printed and "No space left on device" in printed
+        write(slow, {"dvc.yaml": large.replace("retries: 0", "timeout_s: 1")})
+        assert _run(slow, cluster) == 1
+        assert "did not end within 1 s" in " ".join(capfd.readouterr().err.split())
+        wait_until(lambda: not any(map(is_running, _started(pids))), 20)
+        write(slow, {"dvc.yaml": large})
+        (pids / "go").touch()
+        assert _run(slow, cluster) == 0
+        _check(slow, pids)
+    finally:
+        cluster.workers.pop("full").kill()
+        wait_until(lambda: subprocess.run(["umount", str(disk)], check=False).returncode == 0)
+
+
+def test_two_coordinators_share_a_cluster(cluster: Processes, slow: Path, pids: Path) -> None:
+    """Two clones, one remote: both end with the lock of a serial run."""
+    cluster.start(2)
+    clone = slow.with_name("clone")
+    shutil.copytree(slow, clone)
+    process = _background(clone, cluster)
+    _started(pids)
+    results: list[int] = []
+    thread = threading.Thread(target=lambda: results.append(_run(slow, cluster)))
+    thread.start()
+    _started(pids, 2)
+    (pids / "go").touch()
+    thread.join(60)
+    output = process.communicate(timeout=60)[0].decode()
+    assert (process.returncode, results) == (0, [0]), output
+    _check(slow, pids)
+    assert lock_files(clone) == lock_files(slow)
