@@ -24,29 +24,33 @@ QUADRATIC = "chain"
 
 
 def tables(repeat: int) -> Tables:
-    """Yield what each command uses after the source of all stages has changed."""
+    """Yield, a shape, what each command uses after the source of all stages has changed."""
     compileall.compile_dir(statewright.__path__[0], quiet=1)
-    rows: list[list[TextOrNumber]] = []
     for shape in SHAPES:
+        rows: list[list[TextOrNumber]] = []
         for size in SIZES:
-            with tempfile.TemporaryDirectory(prefix="scale-") as folder:
-                repository = make_recorded(Path(folder) / shape, shape, size)
-                (repository / "source.txt").write_text("changed\n")
-                used: dict[str, list[Used]] = {name: [] for name in COMMANDS}
-                for _ in range(repeat):
-                    for name, command in COMMANDS.items():
-                        if not (shape == QUADRATIC and size > 500 and "--dry" in command):
-                            used[name].append(run(command, repository))
-            for name, runs in used.items():
-                rows.append([shape, size, name, *_medians(runs)])
-    yield BenchmarkTable(
-        name="plan",
-        title=f"What a plan uses after the source of all stages has changed, median of {repeat}, alternately "
-        "with DVC; empty: not run, since DVC's search for cycles takes minutes.",
-        columns=["shape", "stages", "command", "seconds", "CPU seconds", "peak MB"],
-        rows=rows,
-        decimals={"seconds": 1, "CPU seconds": 1, "peak MB": 0},
-    )
+            used = _measured(shape, size, repeat)
+            rows += [[size, name, *_medians(runs)] for name, runs in used.items()]
+        yield BenchmarkTable(
+            name=f"plan {shape}",
+            title=f"A plan after the source of all stages has changed ({shape}), median of {repeat}, "
+            "alternately with DVC. Empty: not run, since DVC's search for cycles takes minutes.",
+            columns=["stages", "command", "seconds", "CPU seconds", "peak MB"],
+            rows=rows,
+            decimals={"seconds": 1, "CPU seconds": 1, "peak MB": 0},
+        )
+
+
+def _measured(shape: str, size: int, repeat: int) -> dict[str, list[Used]]:
+    used: dict[str, list[Used]] = {name: [] for name in COMMANDS}
+    with tempfile.TemporaryDirectory(prefix="scale-") as folder:
+        repository = make_recorded(Path(folder) / shape, shape, size)
+        (repository / "source.txt").write_text("changed\n")
+        for _ in range(repeat):
+            for name, command in COMMANDS.items():
+                if not (shape == QUADRATIC and size > 500 and "--dry" in command):
+                    used[name].append(run(command, repository))
+    return used
 
 
 def _medians(runs: list[Used]) -> list[TextOrNumber]:

@@ -1,4 +1,4 @@
-"""The model of a coordinator with many hosts against closed forms, and the repositories with many stages."""
+"""The model of a coordinator against closed forms, and generated repositories."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schedules on hosts against enumeration, Graham's bound and the schedule on one machine."""
+"""Schedules on hosts against enumeration, Graham's bound and one machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from statewright.workflow import WorkflowError
 
 @st.composite
 def workflows(draw: st.DrawFn, most: int = 5, cores: int = 1) -> tuple[Problem, dict[str, dict[str, int]]]:
-    """Return tasks that read the files of earlier ones and a source, and the bytes of the files."""
+    """Return tasks that read files of earlier ones, and the bytes of files."""
     names = [f"t{k}" for k in range(draw(st.integers(1, most)))]
     durations = {name: draw(st.integers(0, 5)) for name in names}
     after = {
