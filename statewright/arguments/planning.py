@@ -8,6 +8,7 @@ from pathlib import Path
 
 from statewright.arguments.shared import (
     Subcommands,
+    above_zero,
     add_assignments,
     add_on,
     add_reproduction,
@@ -109,14 +110,37 @@ def add_schedule(subcommands: Subcommands) -> None:
     """Add the command `schedule`."""
     schedule = subcommands.add_parser(
         "schedule",
-        help="find the shortest schedule of a PSPLIB file (.sm)",
+        help="schedule a PSPLIB file (.sm), or the stages of this repository on several hosts",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="FILE is a project in PSPLIB's single-mode format: jobs with durations, successors and\n"
         "demands for renewable resources. --json prints\n"
         '{"makespan": 43, "lower_bound": 43, "optimal": true, "start": {"1": 0, "2": 0, "3": 8}},\n'
-        "where `start` maps each job number, including dummy jobs, to the start time of the job.",
+        "where `start` maps each job number, including dummy jobs, to the start time of the job.\n\n"
+        "Without FILE, all stages of this repository are scheduled on the hosts of --hosts,\n"
+        "with their expected seconds and the time to fetch inputs that a host does not have.",
     )
-    schedule.add_argument("file", type=Path, metavar="FILE", help="the PSPLIB file")
+    schedule.add_argument("file", type=Path, nargs="?", metavar="FILE", help="the PSPLIB file")
+    schedule.add_argument(
+        "--hosts",
+        action="append",
+        default=[],
+        metavar="N:cpu=C,ram_gb=R,gpu=G",
+        help="N hosts and what each has, such as 4:cpu=8,ram_gb=32; repeatable",
+    )
+    schedule.add_argument(
+        "--bandwidth",
+        type=above_zero,
+        default=100.0,
+        metavar="MB",
+        help="MB a second at which a host fetches inputs (default: 100)",
+    )
+    schedule.add_argument(
+        "--latency",
+        type=duration,
+        default=0.1,
+        metavar="S",
+        help="seconds before the first byte of a stage's inputs (default: 0.1)",
+    )
     schedule.add_argument(
         "--seconds",
         type=duration,

@@ -184,3 +184,9 @@ def duration(text: str) -> float:
     if not 0 <= number < math.inf:
         raise argparse.ArgumentTypeError(f"'{text}': expected a number of 0 or more")
     return number
+
+
+def above_zero(text: str) -> float:
+    if not (number := duration(text)):
+        raise argparse.ArgumentTypeError(f"'{text}': expected a number above 0")
+    return number

@@ -12,6 +12,7 @@ from typing import Any
 
 from statewright.commands import FAILED, OK
 from statewright.request import Request
+from statewright.workflow import WorkflowError
 
 
 def plan(options: argparse.Namespace) -> int:
@@ -162,7 +163,14 @@ def _draw_plan(options: argparse.Namespace, prediction: Any, cores: int) -> None
 
 
 def schedule(options: argparse.Namespace) -> int:
-    """Solve a scheduling problem from a PSPLIB file."""
+    """Solve a scheduling problem from a PSPLIB file, or place the stages on hosts."""
+    if options.hosts:
+        return _schedule_on_hosts(options)
+    if options.file is None:
+        raise WorkflowError(
+            "expected a PSPLIB file, or --hosts to schedule the stages of this repository: "
+            "statewright schedule --hosts 4:cpu=8,ram_gb=32"
+        )
     from statewright.scheduling.psplib import read_psplib
     from statewright.scheduling.schedule import solve
     from statewright.terminal.gantt import problem_chart, save_svg, show
@@ -175,6 +183,45 @@ def schedule(options: argparse.Namespace) -> int:
         save_svg(chart, options.svg)
     if options.json:
         print(json.dumps(schedule.as_dict()))
+    else:
+        show(chart, terminal(stderr=False))
+    return OK
+
+
+def _schedule_on_hosts(options: argparse.Namespace) -> int:
+    """Place the stages of this repository on hosts."""
+    from statewright.repository.declaration import declare, open_repository
+    from statewright.repository.recorded_files import recorded_inputs
+    from statewright.scheduling import durations as expected
+    from statewright.scheduling import hosts
+    from statewright.scheduling.optimization import graph_of
+    from statewright.scheduling.problem import Problem
+    from statewright.terminal.gantt import placement_chart, save_svg, show
+    from statewright.terminal.words import terminal
+
+    if options.file is not None:
+        raise WorkflowError("--hosts schedules the stages of this repository; leave FILE out")
+    machines = hosts.parse_hosts(options.hosts)
+    offered = {name for host in machines for name in host.capacities}
+    repository = open_repository(Path.cwd())
+    workflow = declare(repository)
+    known = expected.expected_durations(repository.root, workflow)
+    graph = graph_of(workflow, workflow.stages, {a: d.expected for a, d in known.items()})
+    demands = {a: {k: n for k, n in ns.items() if k in offered} for a, ns in graph.demands.items()}
+    cluster = hosts.Cluster(
+        machines,
+        recorded_inputs(repository),
+        {a: [out.path for out in stage.outs] for a, stage in workflow.stages.items()},
+        options.bandwidth * 1e6,
+        options.latency,
+    )
+    placement = hosts.place(Problem(graph.seconds, graph.after, demands), cluster)
+    assumed = [a for a, stage in workflow.stages.items() if stage.cmd and a not in known]
+    chart = placement_chart(placement, len(machines), assumed)
+    if options.svg:
+        save_svg(chart, options.svg)
+    if options.json:
+        print(json.dumps(hosts.as_dict(placement)))
     else:
         show(chart, terminal(stderr=False))
     return OK

@@ -23,6 +23,7 @@ from dvc.stage import PipelineStage
 from dvc.stage import Stage as DvcStage
 from dvc.stage.exceptions import StageNotFound
 
+from statewright.repository.acyclic import check_cycles_by_order
 from statewright.repository.errors import translate_errors
 from statewright.repository.locks import repository_lock
 from statewright.repository.loggers import set_up_loggers
@@ -85,6 +86,7 @@ def open_repository(directory: Path, request: Request = EVERYTHING) -> Repositor
     set_up_loggers()
     here = os.path.realpath(directory)
     stand_in_for_missing()
+    check_cycles_by_order()
     with translate_errors(str(directory)), _reporting_none(directory):
         repo = Repo(here, _wait_for_lock=True)
     os.chdir(repo.root_dir)
@@ -267,6 +269,9 @@ def relative(item: Any, root: Path) -> str:
             return str(item)
         if not Path(item.fs_path).is_relative_to(root):
             return f"{repo.scm.root_dir}{item.fs_path}"
+    inside = item.fs_path.removeprefix(f"{root}{os.sep}")
+    if inside != item.fs_path and os.path.normpath(inside) == inside and os.sep == "/":
+        return str(inside)  # as below, in a twentieth of the time
     path = Path(item.fs_path)
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(item)
 

@@ -9,18 +9,20 @@ that fails stops its descendants only.
 from __future__ import annotations
 
 import queue
+from bisect import insort
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
+from statewright.planning.ordering import Ordering
 from statewright.running.limits import Limits
 from statewright.running.process import LOG
 from statewright.running.work import AGAIN, Work
 from statewright.scheduling.prediction import DEMANDS, expected_seconds
 from statewright.scheduling.schedule import priorities
 from statewright.terminal.words import one_line
-from statewright.workflow import Stage, Workflow
+from statewright.workflow import Stage
 
 Start = Callable[[str], "Future[str]"]
 """Starts the stage of an address; the future holds its outcome, see `attempt`, or its error."""
@@ -31,20 +33,21 @@ def dispatch(work: Work, limits: Limits, start: Start, *, keep_going: bool = Tru
 
     A stage that must run again in order (see `attempt`) waits until it can run alone.
     """
-    turns = _Turns(work)
-    edges = {address: tuple(ups) for address, ups in turns.edges.items()}
+    edges = work.ordering.after()
     stages = {address: work.workflow.stages[address] for address in work.ordering.order}
-    tails = priorities(replace(work.workflow, stages=stages, upstream=edges), expected_seconds(work.plan))
-    running: dict[str, Stage] = {}
+    upstream = {address: tuple(ups) for address, ups in edges.items()}
+    tails = priorities(replace(work.workflow, stages=stages, upstream=upstream), expected_seconds(work.plan))
+    turns = _Turns(work.ordering, edges, tails)
+    demands = demands_of(stages)
+    running: set[str] = set()
     ended: queue.SimpleQueue[tuple[str, Future[str]]] = queue.SimpleQueue()
     while running or turns.ready:
-        turns.ready.sort(key=tails.__getitem__, reverse=True)
-        for address in list(startable(turns.ready, running, work.workflow, limits)):
+        for address in list(startable(turns.ready, running, demands, limits)):
             turns.begin(address)
-            running[address] = work.workflow.stages[address]
+            running.add(address)
             start(address).add_done_callback(partial(_report, ended, address))
         address, future = ended.get()
-        del running[address]
+        running.remove(address)
         if _must_run_again(address, future, turns, work):
             turns.run_alone(address, running)
             continue
@@ -56,30 +59,47 @@ def dispatch(work: Work, limits: Limits, start: Start, *, keep_going: bool = Tru
 
 
 class _Turns:
-    """Stages that wait, and for which other stages each of them waits."""
+    """Stages that wait, and for which other stages each of them waits.
 
-    def __init__(self, work: Work) -> None:
-        self.ordering = work.ordering
-        self.edges = self.ordering.after()
-        self.waiting = {address: set(ups) for address, ups in self.edges.items()}
+    A round of the loop costs the stages that it starts and those that wait for the ended one, not all
+    stages: a run of thousands has as many rounds.
+    """
+
+    def __init__(
+        self, ordering: Ordering, edges: Mapping[str, Collection[str]], tails: Mapping[str, float]
+    ) -> None:
+        self.ordering = ordering
+        self.tails = tails
+        self.ended: dict[str, int] = {}
+        """Stage -> number of stages that ended before it."""
+        self.ended_before: dict[str, int] = {}
+        """Stage -> number of stages that had ended when it started."""
+        self.waiting: dict[str, set[str]] = {address: set(ups) for address, ups in edges.items()}
+        self._index()
+
+    def _index(self) -> None:
+        """List the ready stages, and the stages that wait for each stage."""
         self.ready = [address for address, ups in self.waiting.items() if not ups]
-        self.ended: set[str] = set()
-        self.ended_before: dict[str, frozenset[str]] = {}
+        self.ready.sort(key=self.tails.__getitem__, reverse=True)
+        self.waited_by: dict[str, list[str]] = {}
+        for waiting, ups in self.waiting.items():
+            for address in ups:
+                self.waited_by.setdefault(address, []).append(waiting)
 
     def begin(self, address: str) -> None:
         """Note that a stage starts."""
         self.ready.remove(address)
         del self.waiting[address]
-        self.ended_before[address] = frozenset(self.ended)
+        self.ended_before[address] = len(self.ended)
 
     def end(self, address: str) -> None:
         """Note that a stage has ended, whether it succeeded or not."""
-        self.ended.add(address)
-        for waiting, ups in self.waiting.items():
-            if address in ups:
+        self.ended[address] = len(self.ended)
+        for waiting in self.waited_by.pop(address, ()):
+            if ups := self.waiting.get(waiting):
                 ups.discard(address)
                 if not ups:
-                    self.ready.append(waiting)
+                    insort(self.ready, waiting, key=lambda other: -self.tails[other])
 
     def drop(self, addresses: Collection[str]) -> None:
         """Remove stages that will not start."""
@@ -95,8 +115,8 @@ class _Turns:
         edges[address].update(running)
         self.waiting[address] = set()
         for waiting in self.waiting:
-            self.waiting[waiting] = edges[waiting] - self.ended
-        self.ready = [waiting for waiting, ups in self.waiting.items() if not ups]
+            self.waiting[waiting] = edges[waiting] - self.ended.keys()
+        self._index()
 
 
 def _must_run_again(address: str, future: Future[str], turns: _Turns, work: Work) -> bool:
@@ -133,10 +153,12 @@ def _missed(address: str, turns: _Turns, work: Work) -> list[str]:
     if not work.workflow.stages[address].plain:
         return []
     earlier = turns.ordering.order[: turns.ordering.order.index(address)]
+    started = turns.ended_before[address]
     return [
         other
         for other in earlier
-        if other not in turns.ended_before[address] and work.outcomes.get(other) not in ("skipped", "blocked")
+        if turns.ended.get(other, started) >= started
+        and work.outcomes.get(other) not in ("skipped", "blocked")
     ]
 
 
@@ -144,8 +166,28 @@ def _report(ended: queue.SimpleQueue[tuple[str, Future[str]]], address: str, fut
     ended.put((address, future))
 
 
+@dataclass(frozen=True)
+class Demands:
+    """Amounts of the resources `DEMANDS`: of each stage, and the least of all stages."""
+
+    of: Mapping[str, tuple[float, ...]]
+    least: tuple[float, ...]
+
+
+def demands_of(stages: Mapping[str, Stage]) -> Demands:
+    """Return the demands of the stages of a run."""
+    of = {
+        address: tuple(stage.number(key, usual) for key, usual in DEMANDS.items())
+        for address, stage in stages.items()
+    }
+    return Demands(of, tuple(min(amounts) for amounts in zip(*of.values(), strict=True)))
+
+
 def startable(
-    ready: Collection[str], running: Mapping[str, Stage], workflow: Workflow, limits: Limits
+    ready: Collection[str],
+    running: Collection[str],
+    demands: Demands,
+    limits: Limits,
 ) -> Iterator[str]:
     """Yield the `ready` stages that may start now, in order.
 
@@ -153,29 +195,32 @@ def startable(
     ----------
     ready : collection of str
         Addresses of the stages whose inputs exist, the most urgent first.
-    running : mapping of str to Stage
-        The stages that run now.
+    running : collection of str
+        Addresses of the stages that run now.
     """
     capacities = [limits.as_dict()[key] for key in DEMANDS]
 
     def exceeds(demand: tuple[float, ...]) -> bool:
         return any(d > c for d, c in zip(demand, capacities, strict=True))
 
-    active = [_demand(stage) for stage in running.values()]
+    def over(demand: tuple[float, ...]) -> bool:
+        return any(d and u + d > c for d, u, c in zip(demand, used, capacities, strict=True))
+
+    active = [demands.of[address] for address in running]
     used = [sum(amounts) for amounts in zip([0.0] * len(DEMANDS), *active, strict=True)]
+    alone = any(map(exceeds, active))
     for address in ready:
-        if any(map(exceeds, active)):
+        if alone:
             return  # a stage that exceeds the capacities runs alone
-        demand = _demand(workflow.stages[address])
-        if active and any(d and u + d > c for d, u, c in zip(demand, used, capacities, strict=True)):
+        if active and over(demands.least):
+            return  # no stage fits; thousands of ready ones are not visited
+        demand = demands.of[address]
+        if active and over(demand):
             continue
         active.append(demand)
+        alone = exceeds(demand)
         used = [u + d for u, d in zip(used, demand, strict=True)]
         yield address
-
-
-def _demand(stage: Stage) -> tuple[float, ...]:
-    return tuple(stage.number(key, usual) for key, usual in DEMANDS.items())
 
 
 def _succeeded(address: str, future: Future[str], work: Work) -> bool:

@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any
 
 from statewright.planning.plan import MAY, RESTORE, Decision, Plan
+from statewright.scheduling.hosts import Cluster, place
 from statewright.scheduling.schedule import Problem, Schedule, critical_sequence, dispatch
 from statewright.workflow import Stage, Workflow
 
@@ -125,6 +126,7 @@ def schedule_plan(
     plan: Plan,
     capacities: Mapping[str, float],
     after: Mapping[str, Collection[str]] | None = None,
+    cluster: Cluster | None = None,
 ) -> Prediction:
     """Predict the schedule of a plan.
 
@@ -134,17 +136,23 @@ def schedule_plan(
         Amounts of `cpu`, `ram_gb` and `gpu`. A stage that demands more than a capacity runs alone.
     after : mapping of str to collection of str, optional
         Stage -> stages that must end before it starts, see `Ordering.after` (default: as declared).
+    cluster : Cluster, optional
+        Hosts and files (default: one machine). `capacities` are then those of the largest host.
     """
+
+    def run(problem: Problem) -> Schedule:
+        return dispatch(problem) if cluster is None else place(problem, cluster).schedule
+
     seconds = expected_seconds(plan)
     edges = workflow.upstream if after is None else after
     problem = _problem(workflow, seconds, capacities, edges)
-    schedule = dispatch(problem)
+    schedule = run(problem)
     restored = {a for a in plan.work if plan.decisions[a].verdict == RESTORE}
     ranges = {a: plan.decisions[a].seconds or (s, s) for a, s in seconds.items() if a not in restored}
     low = {a: 0.0 if plan.decisions[a].verdict == MAY else r[0] for a, r in ranges.items()}
     high = {a: r[1] for a, r in ranges.items()}
-    shortest = dispatch(_problem(workflow, {**seconds, **low}, capacities, edges)).makespan
-    longest = dispatch(_problem(workflow, {**seconds, **high}, capacities, edges)).makespan
+    shortest = run(_problem(workflow, {**seconds, **low}, capacities, edges)).makespan
+    longest = run(_problem(workflow, {**seconds, **high}, capacities, edges)).makespan
     return Prediction(
         schedule,
         critical_sequence(problem, schedule),

@@ -43,6 +43,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from statewright.scheduling.problem import (
@@ -162,20 +163,15 @@ def critical_sequence(problem: Problem, schedule: Schedule) -> tuple[str, ...]:
     Each task waits for the one before it, because of precedence or a shared resource. To shorten the
     schedule, shorten one of these tasks.
     """
+    ending: dict[float, list[str]] = {}
+    for task, finish in schedule.finish.items():
+        if schedule.start[task] < finish:
+            ending.setdefault(finish, []).append(task)
     time_reached = schedule.makespan
     sequence: list[str] = []
     current: str | None = None
-    while time_reached > 0:
-        ending = [
-            task
-            for task, finish in schedule.finish.items()
-            if finish == time_reached and schedule.start[task] < finish
-        ]
-        if current is not None:
-            ending.sort(key=lambda task: _waits_for(problem, current, task), reverse=True)
-        if not ending:
-            break
-        current = ending[0]
+    while time_reached > 0 and time_reached in ending:
+        current = max(ending[time_reached], key=partial(_waits_for, problem, current))
         sequence.append(current)
         time_reached = schedule.start[current]
     return tuple(reversed(sequence))

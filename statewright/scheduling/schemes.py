@@ -48,25 +48,43 @@ def _improved(grid: Grid, start: list[int]) -> list[int]:
 
 
 def parallel(grid: Grid, rank: Sequence[float]) -> list[int]:
-    """Move through time; whenever tasks end, start the ready tasks that fit by rank."""
+    """Move through time; whenever tasks end, start the ready tasks that fit by rank.
+
+    Ready tasks of equal demands wait in one queue: if the first does not fit, no other does.
+    """
     count = len(grid.names)
     start = [0] * count
     waits = [len(ups) for ups in grid.before]
-    ready = sorted((rank[i], i) for i in range(count) if not waits[i])
+    queues: dict[tuple[tuple[int, ...], int], list[tuple[float, int]]] = {}
+
+    def enqueue(i: int) -> None:
+        kind = (grid.demand[i], i if grid.apart[i] else -1)
+        heapq.heappush(queues.setdefault(kind, []), (rank[i], i))
+
+    for i in range(count):
+        if not waits[i]:
+            enqueue(i)
     free = list(grid.capacity)
     running: list[tuple[int, int]] = []
     active: set[int] = set()
     now = 0
-    while ready or running:
-        for item in list(ready):
-            i = item[1]
-            if _fits(grid.demand[i], free) and not grid.apart[i] & active:
-                ready.remove(item)
-                start[i] = now
-                heapq.heappush(running, (now + grid.duration[i], i))
-                if grid.duration[i]:
-                    active.add(i)
-                    free = [have - want for have, want in zip(free, grid.demand[i], strict=True)]
+    while queues or running:
+        heads = [(queue[0], kind) for kind, queue in queues.items()]
+        heapq.heapify(heads)
+        while heads:
+            (_, i), kind = heapq.heappop(heads)
+            if not _fits(grid.demand[i], free) or grid.apart[i] & active:
+                continue  # until a task ends
+            heapq.heappop(queues[kind])
+            if queues[kind]:
+                heapq.heappush(heads, (queues[kind][0], kind))
+            else:
+                del queues[kind]
+            start[i] = now
+            heapq.heappush(running, (now + grid.duration[i], i))
+            if grid.duration[i]:
+                active.add(i)
+                free = [have - want for have, want in zip(free, grid.demand[i], strict=True)]
         now = running[0][0]
         while running and running[0][0] == now:
             _, i = heapq.heappop(running)
@@ -76,8 +94,7 @@ def parallel(grid: Grid, rank: Sequence[float]) -> list[int]:
             for down in grid.after[i]:
                 waits[down] -= 1
                 if not waits[down]:
-                    ready.append((rank[down], down))
-        ready.sort()
+                    enqueue(down)
     return start
 
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from statewright.files import replacing
+from statewright.scheduling.hosts import Placement
 from statewright.scheduling.prediction import Prediction
 from statewright.scheduling.schedule import Problem, Schedule, critical_sequence
 from statewright.terminal.words import clock, counted
@@ -92,6 +93,19 @@ def problem_chart(problem: Problem, schedule: Schedule, name: str) -> Chart:
     )
     title = f"{name}: makespan {schedule.makespan:g}, {proven}"
     return Chart(schedule, title, critical_sequence(problem, schedule))
+
+
+def placement_chart(placement: Placement, hosts: int, assumed: Collection[str] = ()) -> Chart:
+    """Return the chart of stages on hosts, with makespan, transfers and lower bound as title."""
+    times = placement.schedule
+    fetched = f"{placement.moved / 1e6:.1f} MB in {clock(sum(placement.transfer.values()))}"
+    title = (
+        f"{clock(times.makespan)} on {counted(hosts, 'host')}; the hosts fetch {fetched}; "
+        f"no schedule takes less than {clock(times.lower_bound)}"
+    )
+    if assumed:
+        title += f"; the duration of {counted(len(assumed), 'stage')} is assumed"
+    return Chart(times, title, (), assumed, clock)
 
 
 def show(chart: Chart, console: Console) -> None:

@@ -21,11 +21,11 @@ import pytest
 from toys import commit, dvc, dvc_status, lock_files, make_repository, statewright, verdicts
 
 from statewright import transition as engine
-from statewright.running.dispatch import startable
+from statewright.running.dispatch import demands_of, startable
 from statewright.running.limits import Limits
 from statewright.running.recorder import wait_until_recorded
 from statewright.session import open_session
-from statewright.workflow import Stage, Workflow
+from statewright.workflow import Stage
 
 HERE = Path(__file__).resolve().parents[2]
 
@@ -289,8 +289,24 @@ def test_stages_that_fit_in_parallel(
     new: dict[str, float], running: list[dict[str, float]], limits: Limits, expected: bool
 ) -> None:
     others = {str(number): stage(**meta) for number, meta in enumerate(running)}
-    workflow = Workflow({"s": stage(**new)}, {"s": ()})
-    assert list(startable(["s"], others, workflow, limits)) == (["s"] if expected else [])
+    demands = demands_of({"s": stage(**new), **others})
+    assert list(startable(["s"], others, demands, limits)) == (["s"] if expected else [])
+
+
+def test_thousands_of_ready_stages_are_not_visited_while_no_core_is_free() -> None:
+    class Counted(list[str]):
+        visits = 0
+
+        def __iter__(self) -> Iterator[str]:
+            for item in super().__iter__():
+                self.visits += 1
+                yield item
+
+    ready = Counted(str(number) for number in range(1, 5000))
+    demands = demands_of({name: stage() for name in ["0", *ready]})
+    ready.visits = 0
+    assert list(startable(ready, ["0"], demands, Limits(3))) == ["1", "2"]
+    assert ready.visits == 3
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from statewright.scheduling.problem import Grid, to_grid
 from statewright.scheduling.psplib import read_psplib
 from statewright.scheduling.schedule import (
     Problem,
@@ -24,6 +25,7 @@ from statewright.scheduling.schedule import (
     priorities,
     solve,
 )
+from statewright.scheduling.schemes import longest_tail_first, parallel
 from statewright.workflow import Stage, Workflow, WorkflowError
 from tests.external import external_data
 from tests.statewright.toys import statewright as command_line
@@ -405,3 +407,31 @@ def test_the_command_prints_a_schedule_as_json_and_refuses_a_bad_file(tmp_path: 
     done = command_line(tmp_path, "schedule", "small.sm", "--json")
     assert done.returncode == 2
     assert "demands 2 of R 1, but the capacity is 1" in done.stderr
+
+
+@settings(max_examples=100, deadline=None)
+@given(problems())
+def test_queues_of_equal_demands_give_the_schedule_of_a_look_at_every_task(problem: Problem) -> None:
+    grid = to_grid(problem)
+    rank = longest_tail_first(grid)
+    assert parallel(grid, rank) == look_at_every_task(grid, rank)
+
+
+def look_at_every_task(grid: Grid, rank: list[float]) -> list[int]:
+    """Return the start times of the parallel scheme, by its definition."""
+    start: dict[int, int] = {}
+    now = 0
+    while len(start) < len(rank):
+        ends = {i: at + grid.duration[i] for i, at in start.items()}
+        waiting = [i for i in range(len(rank)) if i not in start]
+        ready = [i for i in waiting if all(up in start and ends[up] <= now for up in grid.before[i])]
+        before = len(start)
+        for i in sorted(ready, key=lambda i: (rank[i], i)):
+            active = [j for j, at in start.items() if at <= now < at + grid.duration[j]]
+            used = [sum(grid.demand[j][r] for j in active) for r in range(len(grid.capacity))]
+            fits = all(u + d <= c for u, d, c in zip(used, grid.demand[i], grid.capacity, strict=True))
+            if fits and not grid.apart[i] & set(active):
+                start[i] = now
+        if len(start) == before:  # a task without duration frees others at once
+            now = min(end for end in ends.values() if end > now)
+    return [start[i] for i in range(len(rank))]

@@ -1,0 +1,1 @@
+"""Cost of many stages and of several hosts: ``python -m benchmarks.scale``."""
