@@ -276,15 +276,6 @@ def run(
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         if note := note_on_user_store(root):
             console.print(note, markup=False, highlight=False, soft_wrap=True)
-        return carry_out(
-            session,
-            workers=workers,
-            keep_going=keep_going,
-            name=name,
-            console=console,
-            verbose=verbosity > 0,
-            strict_push=bool(asked.push),
-        )
         with _elsewhere(session, on, workers, console) as elsewhere:
             return carry_out(
                 session,
@@ -293,6 +284,7 @@ def run(
                 name=name,
                 console=console,
                 verbose=verbosity > 0,
+                strict_push=bool(asked.push),
                 elsewhere=elsewhere,
             )
 
@@ -437,7 +429,6 @@ def carry_out(
         console.print("planning again: inputs differ from what the run cache predicted")
         again = replace(session, state=result.state, plan=remaining)
         again_status = carry_out(
-        return carry_out(
             again,
             workers=workers,
             name=name,
