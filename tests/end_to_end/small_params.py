@@ -25,7 +25,6 @@ EMOTION = [
     "emotion.variational.draws=100",
     "emotion.variational.tolerance=1e-4",
     "emotion.network.genres=[Vocal]",
-    "emotion.network.most_steps=2000000",
     "emotion.network.effective=100",
     "emotion.network.draws=20",
     "emotion.network.bridges=4",
