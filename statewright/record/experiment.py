@@ -35,6 +35,9 @@ TEMPORARY = frozenset(
 )
 """MLflow's codes of errors that do not depend on what is written."""
 
+PASSING = frozenset({"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"})
+"""Those of them that a restart of a server's database causes."""
+
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Tag of an experiment that MLflow's page opens at its runs, and not at the traces of language models."""
 
@@ -196,6 +199,14 @@ def is_temporary(error: Exception) -> bool:
     if isinstance(error, MlflowException):
         return error.error_code in TEMPORARY
     return isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+
+
+def is_passing(error: Exception, uri: str) -> bool:
+    """Return whether an error of a server may be over within a minute."""
+    from mlflow.exceptions import MlflowException
+
+    server = database_path(uri) is None
+    return server and isinstance(error, MlflowException) and error.error_code in PASSING
 
 
 def context_tags(root: Path, command: str = "") -> dict[str, str]:

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from typing import Any
+from urllib.error import HTTPError
 
 from statewright.masking import mask_text
 from statewright.running.attempt import DEFAULT_RETRY_DELAY_S, attempt
@@ -29,6 +30,9 @@ from statewright.workflow import Stage
 
 PATIENCE_S = 10.0
 """Seconds after the end of the flow in which Prefect may still send its last events."""
+FAULT_S = 60.0
+"""Seconds in which a server that answers with an error, as its database restarts, is asked again."""
+FAULT_PAUSE_S = 1.0
 
 
 def run_in_prefect(work: Work, limits: Limits, *, keep_going: bool = True) -> None:
@@ -176,6 +180,7 @@ class FlowRunPage:
         found = describe(root, work.workflow, work.plan, request, work.name)
         self.flow = context.flow.name
         self._problem: str | None = None
+        self._late = False
         with get_client(sync_client=True) as client:
             self._api = PrefectApi(str(client.api_url).rstrip("/"))
             tags = {*context.flow_run.tags, *found.tags, *branch_tags(root)}
@@ -198,6 +203,12 @@ class FlowRunPage:
 
     def close(self, *_: str) -> str | None:
         """Return what the page lacks, or None; Prefect's engine ends the flow run."""
+        deadline = time.monotonic() + FAULT_S
+        while self._late and not self._problem:
+            if time.monotonic() > deadline:
+                return f"{self._run.lacks()}: the server answered with errors for {FAULT_S:.0f} s"
+            time.sleep(FAULT_PAUSE_S)
+            self._send()
         return self._problem
 
     def _add(self, message: dict[str, Any]) -> None:
@@ -205,7 +216,18 @@ class FlowRunPage:
             return
         with self._noting():
             self._run.add([{**message, "time": time.time()}])
-            self._run.send(self._api)
+        self._send()
+
+    def _send(self) -> None:
+        """Send what the server has not accepted; keep it if the server fails."""
+        self._late = False
+        with self._noting():
+            try:
+                self._run.send(self._api)
+            except HTTPError as error:
+                if error.code < 500:
+                    raise
+                self._late = True
 
     @contextmanager
     def _noting(self) -> Iterator[None]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,27 @@ from statewright.workflow import Output, Stage
 
 NICENESS = 5
 """Lower priority of the recorder: stages of the next run go first."""
+PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Seconds before each further try at a server that answers with an error, as its database restarts."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Result of writing a journal.
+
+    Parameters
+    ----------
+    kept : bool
+        Whether the store refused something that it may accept later.
+    problem : str or None
+        The first problem.
+    passing : bool
+        Whether a server answered with an error that may soon be over.
+    """
+
+    kept: bool = False
+    problem: str | None = None
+    passing: bool = False
 
 
 @contextmanager
@@ -46,36 +69,38 @@ def main() -> None:
     quiet()
     os.nice(NICENESS)
     with _at_work(root):
+        for pause_s in PAUSES_S:
+            if not record_all(root):
+                return
+            time.sleep(pause_s)
         record_all(root)
 
 
-def record_all(root: Path) -> None:
+def record_all(root: Path) -> bool:
     """Record all journals, the oldest first, and remove them.
 
     A journal that cannot be recorded now is kept. The reason is stored for the next command.
-    """
-    journal.remove_leftovers(root)
-    problem, failed = None, set[Path]()
-    while remaining := [path for path in journal.pending(root) if path not in failed]:
-        kept, reason = record_journal(root, remaining[0])
-        problem = problem or reason
-        if kept:
-            failed.add(remaining[0])
-        else:
-            journal.remove(remaining[0])
-    journal.write_problem(root, problem)
-
-
-def record_journal(root: Path, path: Path) -> tuple[bool, str | None]:
-    """Write a journal to MLflow.
 
     Returns
     -------
     bool
-        Whether the store refused something that it may accept later.
-    str or None
-        The first problem.
+        Whether a further try may soon record more, see `Outcome`.
     """
+    journal.remove_leftovers(root)
+    problem, passing, failed = None, False, set[Path]()
+    while remaining := [path for path in journal.pending(root) if path not in failed]:
+        outcome = record_journal(root, remaining[0])
+        problem, passing = problem or outcome.problem, passing or outcome.passing
+        if outcome.kept:
+            failed.add(remaining[0])
+        else:
+            journal.remove(remaining[0])
+    journal.write_problem(root, problem)
+    return passing
+
+
+def record_journal(root: Path, path: Path) -> Outcome:
+    """Write a journal to MLflow."""
     header: Mapping[str, Any] = {}
     records: dict[str, experiment.Record] = {}
     problem, open_parents = None, set[str]()
@@ -95,10 +120,11 @@ def record_journal(root: Path, path: Path) -> tuple[bool, str | None]:
         except Exception as error:
             problem = problem or mask_text(f"{type(error).__name__}: {error}".splitlines()[0])
             if part not in records or experiment.is_temporary(error):
-                return True, problem
+                passing = experiment.is_passing(error, header.get("uri") or tracking_uri(root))
+                return Outcome(kept=True, problem=problem, passing=passing)
     for part in open_parents:  # the run was killed
         tracking.end_parent(records[part], "KILLED", at=path.stat().st_mtime)
-    return False, problem
+    return Outcome(problem=problem)
 
 
 def _open(root: Path, header: Mapping[str, Any], message: Mapping[str, Any], name: str) -> experiment.Record:

@@ -17,7 +17,7 @@ from statewright.record import journal
 from statewright.record.experiment import open_record
 from statewright.record.parents import ParentEnd, ParentRecord
 from statewright.record.tracking import StageRecord
-from statewright.running import recorder
+from statewright.running import recorder, recording
 from statewright.running.recorder import Recorder, resume, wait_until_recorded
 from statewright.running.recording import record_all
 from statewright.workflow import Output, Stage
@@ -173,6 +173,32 @@ def test_a_store_that_is_down_keeps_the_journals_until_it_is_up(
     assert [found.info.run_name for found in recorded(root, f"sqlite:///{root}/other.db")] == [
         *("toy", "sing", "sing")
     ]
+
+
+def test_the_recorder_waits_for_a_database_that_restarts(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    run(root)
+    (path,) = journal.pending(root)
+    uri = f"sqlite:///{root}/server.db"  # stands for a server: is_passing sees the name of one
+    path.write_text(path.read_text().replace('"uri": ""', f'"uri": "{uri}"'))
+    create, tries = MlflowClient.create_run, [0]
+
+    def restarting(*arguments: Any, **keywords: Any) -> Any:
+        tries[0] += 1
+        if tries[0] in (2, 3):
+            raise MlflowException("the database is restarting")
+        return create(*arguments, **keywords)
+
+    monkeypatch.setattr(MlflowClient, "create_run", restarting)
+    monkeypatch.setattr("statewright.record.experiment.database_path", lambda uri: None)
+    monkeypatch.setattr(recording, "PAUSES_S", (0.0, 0.0))
+    monkeypatch.setattr(sys, "argv", ["recording", str(root)])
+    monkeypatch.setattr(os, "nice", lambda _: 0)
+    recording.main()
+    assert journal.pending(root) == [] and tries[0] == 5
+    assert [found.info.run_name for found in recorded(root, uri)] == ["toy", "sing", "sing"]
 
 
 def test_a_password_is_not_written_to_the_journal(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
