@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from service.ratings import KEEP_DAYS
 
@@ -47,7 +48,20 @@ def _parser() -> argparse.ArgumentParser:
         help="serve the API and the web page with the champion of the model registry",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for all")
+    serve.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; 0.0.0.0 for all, which needs --behind-proxy",
+    )
+    serve.add_argument(
+        "--behind-proxy",
+        type=_network,
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help="address or network of the reverse proxy, such as 10.0.0.0/8: its X-Forwarded-For names the "
+        "client; may be repeated",
+    )
     serve.add_argument("--port", type=int, default=8000, help="port to listen on; 0 for any free port")
     serve.add_argument(
         "--rate",
@@ -112,6 +126,15 @@ def _rate(text: str) -> float:
     return rate
 
 
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{error}; expected an address or a network such as 10.0.0.0/8"
+        ) from error
+
+
 def _positive_integer(text: str) -> int:
     if not (text.isdecimal() and int(text) >= 1):
         raise argparse.ArgumentTypeError(f"'{text}': expected a whole number of 1 or more")
@@ -128,10 +151,15 @@ def _serve(options: argparse.Namespace) -> None:
     import uvicorn
 
     from service.app import create_app
-    from service.connections import MAX_CONCURRENCY, TimedConnection
+    from service.hosts import is_loopback
     from service.registry import fetch_champion
     from service.telemetry import log_event, log_to_stderr
 
+    if not is_loopback(options.host) and not options.behind_proxy:
+        sys.exit(
+            f"--host {options.host} lets other machines use the service, which has no login; put a reverse "
+            "proxy in front of it and name its address: --behind-proxy NETWORK (docs/deploy.md has one)"
+        )
     bundle = fetch_champion(ROOT)
     log_to_stderr()
     app = create_app(
@@ -140,18 +168,29 @@ def _serve(options: argparse.Namespace) -> None:
         hosts=[options.host, *options.allow_host],
     )
     log_event("starting", page=f"http://{options.host}:{options.port}", bundle=str(bundle))
-    uvicorn.run(
-        app,
-        host=options.host,
-        port=options.port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=20,
-        limit_concurrency=MAX_CONCURRENCY,
-        http=TimedConnection,
-        # A client could send a proxy header with another address and so escape the rate limit.
-        proxy_headers=False,
-    )
+    uvicorn.run(app, host=options.host, port=options.port, **connection_settings(options.behind_proxy))
+
+
+def connection_settings(proxies: list[str]) -> dict[str, Any]:
+    """Return the settings of the web server.
+
+    Parameters
+    ----------
+    proxies : list of str
+        Networks of reverse proxies. Their header `X-Forwarded-For` names the client. From others it is
+        ignored: a client could send one with another address and so escape the rate limit.
+    """
+    from service.connections import MAX_CONCURRENCY, TimedConnection
+
+    return {
+        "log_config": None,
+        "access_log": False,
+        "timeout_graceful_shutdown": 20,
+        "limit_concurrency": MAX_CONCURRENCY,
+        "http": TimedConnection,
+        "proxy_headers": bool(proxies),
+        "forwarded_allow_ips": proxies,
+    }
 
 
 def _load_engine(bundle: Path, options: argparse.Namespace) -> InferenceEngine:

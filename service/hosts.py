@@ -41,5 +41,17 @@ def is_known(header: str, names: frozenset[str]) -> bool:
     return True
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches a server that listens on `host`.
+
+    >>> [is_loopback(host) for host in ("127.0.0.1", "localhost", "::1", "0.0.0.0", "waste.example.org")]
+    [True, True, True, False, False]
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return _fold(host) == "localhost"
+
+
 def _fold(name: str) -> str:
     return name.strip().lower().rstrip(".")

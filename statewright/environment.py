@@ -7,6 +7,7 @@ the environment of the caller and what DVC adds, nothing else.
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -18,10 +19,17 @@ SETTINGS = {
     "DVC_NO_ANALYTICS": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    # Its database restarts: Prefect's client repeats a request for about a minute.
+    "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     # A loaded machine needs longer than the 20 s that Prefect allows by default.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
 }
+
+PASSWORD = "STATEWRIGHT_PASSWORD"
+"""Variable with the password of Prefect's and MLflow's servers, for servers and clients."""
+USER = "statewright"
+"""User of that password."""
 
 SUPERVISOR = "statewright.running.supervisor"
 """Module of the process that starts the commands of stages."""
@@ -38,9 +46,28 @@ _added: dict[str, str] = {}
 
 
 def quiet() -> None:
-    """Set the variables of `SETTINGS` that the caller's environment does not set."""
-    for name, value in SETTINGS.items():
+    """Set those of `SETTINGS` and the login that the caller does not set."""
+    for name, value in (SETTINGS | _login()).items():
         set_default(name, value)
+
+
+def _login() -> dict[str, str]:
+    """Return the variables with which clients log in, if there is a password.
+
+    A token of the user is a login, too.
+    """
+    password = os.environ.get(PASSWORD)
+    login: dict[str, str] = {}
+    if password and "PREFECT_API_KEY" not in os.environ:
+        login |= {"PREFECT_API_AUTH_STRING": f"{USER}:{password}"}
+    if password and not os.environ.keys() & {"MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_TOKEN"}:
+        login |= {"MLFLOW_TRACKING_USERNAME": USER, "MLFLOW_TRACKING_PASSWORD": password}
+    return login
+
+
+def basic_authorization(credentials: str) -> str:
+    """Return the header `Authorization` of credentials such as ``user:password``."""
+    return "Basic " + base64.b64encode(credentials.encode()).decode()
 
 
 def set_default(name: str, value: str) -> None:

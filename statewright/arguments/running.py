@@ -106,5 +106,19 @@ def add_ui(subcommands: Subcommands) -> None:
         "--prefect-port", type=positive, default=4200, metavar="PORT", help="default: %(default)s"
     )
     ui.add_argument("--mlflow-port", type=positive, default=5000, metavar="PORT", help="default: %(default)s")
+    ui.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address to listen on, 0.0.0.0 for all; other machines need the password in the variable "
+        "STATEWRIGHT_PASSWORD, without which only 127.0.0.1 is allowed (default: %(default)s)",
+    )
+    ui.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="further name under which the servers answer, such as that of a proxy; may be repeated",
+    )
     ui.add_argument("--open", action="store_true", help="open both pages in a browser")
     ui.set_defaults(command=running.ui)

@@ -90,4 +90,4 @@ def ui(options: argparse.Namespace) -> int:
     here = Path.cwd()
     root = next((folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir()), here)
     ports = {"prefect_port": options.prefect_port, "mlflow_port": options.mlflow_port}
-    return serve(root, **ports, browse=options.open)
+    return serve(root, **ports, host=options.host, names=options.allow_host, browse=options.open)

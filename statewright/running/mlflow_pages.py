@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
+
+from statewright.environment import basic_authorization
 
 TRAININGS = "workflowType=machine_learning"
 TIMEOUT_S = 10.0
@@ -18,15 +21,34 @@ MOST_PARENTS = 50
 """Number of pipelines in one run of Prefect, each of which has a parent run in MLflow."""
 
 
-def latest_runs_page(server: str) -> tuple[str, int]:
-    """Return the page with the latest run, and the number of used experiments.
-
-    Without a run, the page is the list of experiments.
+@dataclass(frozen=True)
+class Mlflow:
+    """A server of MLflow.
 
     Parameters
     ----------
-    server : str
-        Address of MLflow's server.
+    url : str
+        Address at which it is asked.
+    page : str
+        Address of its pages in a browser (default: the same).
+    credentials : str
+        Login such as ``user:password``; empty for a server without one.
+    """
+
+    url: str
+    page: str = ""
+    credentials: str = field(default="", repr=False)
+
+    @property
+    def pages(self) -> str:
+        """Return the address of its pages."""
+        return self.page or self.url
+
+
+def latest_runs_page(server: Mlflow) -> tuple[str, int]:
+    """Return the page with the latest run, and the number of used experiments.
+
+    Without a run, the page is the list of experiments.
 
     Raises
     ------
@@ -35,12 +57,12 @@ def latest_runs_page(server: str) -> tuple[str, int]:
     """
     runs = [run for each in _experiments(server) for run in _search(server, [each], "", most=1)]
     if not runs:
-        return f"{server}/#/experiments?{TRAININGS}", 0
+        return f"{server.pages}/#/experiments?{TRAININGS}", 0
     latest = max(runs, key=lambda run: int(run["info"].get("start_time") or 0))
-    return f"{server}/#/experiments/{latest['info']['experiment_id']}/runs?{TRAININGS}", len(runs)
+    return f"{server.pages}/#/experiments/{latest['info']['experiment_id']}/runs?{TRAININGS}", len(runs)
 
 
-def find_run_page(server: str, flow_run: str, stage: str = "", file: str = "") -> str | None:
+def find_run_page(server: Mlflow, flow_run: str, stage: str = "", file: str = "") -> str | None:
     """Return the page of the run of a flow run of Prefect, or None.
 
     Parameters
@@ -59,10 +81,10 @@ def find_run_page(server: str, flow_run: str, stage: str = "", file: str = "") -
         return None
     info = runs[0]["info"]
     shown = f"/artifacts/{quote(file)}" if file else ""
-    return f"{server}/#/experiments/{info['experiment_id']}/runs/{info['run_id']}{shown}?{TRAININGS}"
+    return f"{server.pages}/#/experiments/{info['experiment_id']}/runs/{info['run_id']}{shown}?{TRAININGS}"
 
 
-def _stages(server: str, parent: dict[str, Any], stage: str) -> list[dict[str, Any]]:
+def _stages(server: Mlflow, parent: dict[str, Any], stage: str) -> list[dict[str, Any]]:
     """Return the run of a stage below a parent run, if there is one.
 
     A stage may have ended before the flow run had an id: then only the parent has it as a tag.
@@ -72,22 +94,24 @@ def _stages(server: str, parent: dict[str, Any], stage: str) -> list[dict[str, A
     return _search(server, [parent["experiment_id"]], wanted, most=1)
 
 
-def _experiments(server: str) -> list[str]:
+def _experiments(server: Mlflow) -> list[str]:
     found = _ask(server, "experiments/search", {"max_results": MOST_EXPERIMENTS}).get("experiments", [])
     return [str(experiment["experiment_id"]) for experiment in found]
 
 
-def _search(server: str, experiments: list[str], wanted: str, *, most: int) -> list[dict[str, Any]]:
+def _search(server: Mlflow, experiments: list[str], wanted: str, *, most: int) -> list[dict[str, Any]]:
     order = ["attributes.start_time DESC"]
     body = {"experiment_ids": experiments, "filter": wanted, "max_results": most, "order_by": order}
     runs: list[dict[str, Any]] = _ask(server, "runs/search", body).get("runs", [])
     return runs
 
 
-def _ask(server: str, what: str, body: dict[str, Any]) -> dict[str, Any]:
-    request = urllib.request.Request(
-        f"{server}/api/2.0/mlflow/{what}", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
+def _ask(server: Mlflow, what: str, body: dict[str, Any]) -> dict[str, Any]:
+    headers = {"Content-Type": "application/json"}
+    if server.credentials:
+        headers["Authorization"] = basic_authorization(server.credentials)
+    address = f"{server.url}/api/2.0/mlflow/{what}"
+    request = urllib.request.Request(address, json.dumps(body).encode(), headers)
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
         values: dict[str, Any] = json.loads(answer.read())
     return values

@@ -7,7 +7,6 @@ environment first, then the active profile.
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import tomllib
@@ -17,6 +16,8 @@ import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from statewright.environment import PASSWORD, basic_authorization
 
 MAJOR_VERSION = "3"
 """Version of the API that this client speaks; a minor version changes no request that it sends."""
@@ -65,7 +66,7 @@ class PrefectApi:
         if self.address == setting("PREFECT_API_URL"):
             self.headers |= _credentials()
         if self.token:
-            self.headers["Authorization"] = _basic(self.token)
+            self.headers["Authorization"] = basic_authorization(self.token)
 
     def identify(self) -> None:
         """Check that the server is Prefect's API of a compatible version.
@@ -82,6 +83,10 @@ class PrefectApi:
         except urllib.error.HTTPError as error:
             if error.code >= 500:
                 raise
+            if error.code == 401:
+                raise NotPrefectError(
+                    f"{self.address} demands a login; export {PASSWORD}, or PREFECT_API_AUTH_STRING"
+                ) from error
             raise NotPrefectError(
                 f"{self.address} answers {error.code} {error.reason}; expected Prefect's API"
             ) from error
@@ -103,6 +108,16 @@ class PrefectApi:
         return self._ask(urllib.request.Request(self.address + path, data, self.headers))
 
     def _ask(self, request: urllib.request.Request) -> Any:
+        try:
+            return self._send(request)
+        except urllib.error.HTTPError as error:
+            # A token of the server is valid for an hour; a run may take longer.
+            if error.code != 403 or "Prefect-Csrf-Token" not in self.headers or b"CSRF" not in error.read():
+                raise
+        self._add_csrf_token()
+        return self._send(urllib.request.Request(request.full_url, request.data, self.headers))
+
+    def _send(self, request: urllib.request.Request) -> Any:
         with urllib.request.urlopen(request, timeout=self.timeout_s) as answer:
             text = answer.read()
         return json.loads(text) if text else None
@@ -111,7 +126,8 @@ class PrefectApi:
         """Add a token to each request, if the server demands one."""
         client = str(uuid.uuid4())
         try:
-            token = self.get(f"/csrf-token?client={client}")["token"]
+            address = f"{self.address}/csrf-token?client={client}"
+            token = self._send(urllib.request.Request(address, headers=self.headers))["token"]
         except (urllib.error.HTTPError, ValueError, KeyError, TypeError):
             return  # 422: the server demands none; 404: Prefect Cloud
         self.headers |= {"Prefect-Csrf-Token": token, "Prefect-Csrf-Client": client}
@@ -126,14 +142,10 @@ def _credentials() -> dict[str, str]:
     if isinstance(custom, dict):
         headers |= {str(name): str(value) for name, value in custom.items()}
     if basic := setting("PREFECT_API_AUTH_STRING"):
-        headers["Authorization"] = _basic(basic)
+        headers["Authorization"] = basic_authorization(basic)
     elif key := setting("PREFECT_API_KEY"):
         headers["Authorization"] = f"Bearer {key}"
     return headers
-
-
-def _basic(credentials: str) -> str:
-    return "Basic " + base64.b64encode(credentials.encode()).decode()
 
 
 def page(address: str) -> str | None:

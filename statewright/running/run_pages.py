@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from statewright.running.mlflow_pages import find_run_page
+from statewright.environment import PASSWORD, USER
+from statewright.running.mlflow_pages import Mlflow, find_run_page
 from statewright.running.prefect_links import BASE, repository_digest
 
 Scope = MutableMapping[str, Any]
@@ -31,7 +33,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 """An ASGI application."""
 
 SETTING = "STATEWRIGHT_UI"
-"""Variable of the server: repository and address of MLflow, as JSON."""
+"""Variable of the server: repository, and addresses of MLflow, as JSON."""
 AGAIN_S = 3
 
 _RUN = re.compile(rf"{BASE}/runs/([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})")
@@ -43,7 +45,7 @@ class RunPages:
 
     app: App
     root: Path
-    mlflow: str | None
+    mlflow: Mlflow | None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
@@ -71,7 +73,10 @@ def wrap(app: App, setting: str | None) -> App:
     if not setting:
         return app
     values: dict[str, Any] = json.loads(setting)
-    return RunPages(app, Path(values["root"]), values["mlflow"])
+    password = os.environ.get(PASSWORD, "")
+    credentials = f"{USER}:{password}" if password else ""
+    mlflow = Mlflow(**values["mlflow"], credentials=credentials) if values["mlflow"] else None
+    return RunPages(app, Path(values["root"]), mlflow)
 
 
 async def _answer(send: Send, status: int, text: str, kind: str, *more: tuple[bytes, bytes]) -> None:

@@ -11,33 +11,42 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from statewright.environment import remove_default, set_default
 from statewright.running.launcher import Command, Launcher
 from statewright.running.prefect_api import NotPrefectError, PrefectApi, setting
+from statewright.running.prefect_guard import NAMES
 from statewright.running.process import end
 
 START_S = 180.0
 """Seconds in which a server must answer after its start."""
 
 
-def prefect_command(port: int, log_level: str) -> list[str]:
+def prefect_command(port: int, log_level: str, host: str = "127.0.0.1") -> list[str]:
     """Return the command of Prefect's server behind `prefect_guard`."""
     command = [sys.executable, "-P", "-m", "uvicorn"]
     command += ["--factory", "statewright.running.prefect_guard:create_app"]
     # By default uvicorn imports from the current folder, where the user may have a `prefect.py`.
     command += ["--app-dir", str(Path(__file__).parents[2]), "--lifespan", "on"]
-    return [*command, "--host", "127.0.0.1", "--port", str(port), "--log-level", log_level]
+    return [*command, "--host", host, "--port", str(port), "--log-level", log_level]
 
 
-def own_origin(port: int) -> dict[str, str]:
-    """Return the settings of a server that only its own pages may use."""
+def own_origin(port: int, names: Sequence[str] = ()) -> dict[str, str]:
+    """Return the settings of a server that only its own pages may use.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of the server besides those of loopback.
+    """
+    origins = (f"http://{name}:{port}" for name in ("127.0.0.1", "localhost", *names))
     return {
         "PREFECT__SERVER_FINAL": "1",
-        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port},http://localhost:{port}",
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(origins),
+        NAMES: ",".join(names),
     }
 
 
@@ -164,6 +173,9 @@ def use_running_server(port: int = 4200) -> bool:
         if named:
             print(f"Prefect at {address} cannot be used: {error}", file=sys.stderr, flush=True)
         return False
+    if not named:
+        # It answers without a login, and any user of this machine may listen there.
+        remove_default("PREFECT_API_AUTH_STRING")
     set_default("PREFECT_API_URL", address)
     return True
 

@@ -1,4 +1,4 @@
-"""The command `statewright ui`: servers of Prefect and MLflow on loopback.
+"""The command `statewright ui`: servers of Prefect and MLflow.
 
 ::
 
@@ -18,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import webbrowser
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,8 +28,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from statewright.record.store import local_uri, store_folder, tracking_uri
+from statewright.running.access import Access, read_access, write_login_file
 from statewright.running.live_log import last_lines
-from statewright.running.mlflow_pages import latest_runs_page
+from statewright.running.mlflow_pages import Mlflow, latest_runs_page
 from statewright.running.prefect_api import NotPrefectError, PrefectApi
 from statewright.running.prefect_links import ask_ui
 from statewright.running.process import stop
@@ -61,13 +63,25 @@ class _Server:
     log: Path
 
 
-def serve(root: Path, *, prefect_port: int, mlflow_port: int, browse: bool = False) -> int:
+def serve(
+    root: Path,
+    *,
+    prefect_port: int,
+    mlflow_port: int,
+    host: str = "127.0.0.1",
+    names: Sequence[str] = (),
+    browse: bool = False,
+) -> int:
     """Start the servers, print where the runs are, and wait until they are stopped.
 
     MLflow's page is part of the extra `ui`; without it only Prefect's server is started.
 
     Parameters
     ----------
+    host : str
+        Address on which they listen.
+    names : sequence of str
+        Further names under which they answer, see `access.py`.
     browse : bool
         Whether to open the pages in the user's browser.
 
@@ -79,18 +93,22 @@ def serve(root: Path, *, prefect_port: int, mlflow_port: int, browse: bool = Fal
     Raises
     ------
     WorkflowError
-        If a port is in use; the message names the server that uses it.
+        If a port is in use, see `_check_ports`, or other machines would need no login, see `read_access`.
     """
     with_mlflow = bool(find_spec("mlflow") and find_spec("flask"))
-    _check_ports(prefect_port, mlflow_port if with_mlflow else None)
+    access = read_access(host, names, with_mlflow=with_mlflow)
+    _check_ports(prefect_port, mlflow_port if with_mlflow else None, access.own_host)
     for number in STOPS:
         signal.signal(number, lambda *_: sys.exit(0))
-    servers = _servers(root, prefect_port, mlflow_port, with_mlflow=with_mlflow)
+    servers = _servers(root, access, prefect_port, mlflow_port if with_mlflow else None)
     try:
-        with _started(servers, _environment(root, servers)) as processes:
+        with (
+            tempfile.TemporaryDirectory(prefix="statewright-ui-") as folder,
+            _started(servers, _environment(root, servers, access, Path(folder))) as processes,
+        ):
             for server, process in zip(servers, processes, strict=True):
                 _wait(server, process)
-            pages = _pages(servers)
+            pages = _pages(servers, access)
             for server, (page, note) in zip(servers, pages.items(), strict=True):
                 print(f"{server.name + ':':<8} {page}{note}")
             print(_hint(servers), flush=True)
@@ -106,37 +124,52 @@ def serve(root: Path, *, prefect_port: int, mlflow_port: int, browse: bool = Fal
         return 0
 
 
-def _servers(root: Path, prefect_port: int, mlflow_port: int, *, with_mlflow: bool) -> list[_Server]:
+def _servers(root: Path, access: Access, prefect_port: int, mlflow_port: int | None) -> list[_Server]:
     logs = control_folder(root / ".statewright") / "logs"
-    url = f"http://127.0.0.1:{prefect_port}"
-    command = prefect_command(prefect_port, "warning")
-    servers = [_Server("Prefect", url, f"{url}/api/health", command, logs / "ui-prefect.log")]
-    if with_mlflow:
-        url = f"http://127.0.0.1:{mlflow_port}"
-        command = _mlflow_command(root, mlflow_port)
-        servers.append(_Server("MLflow", url, f"{url}/health", command, logs / "ui-mlflow.log"))
+
+    def server(name: str, port: int, health: str, command: Sequence[str]) -> _Server:
+        health = f"http://{access.own_host}:{port}{health}"
+        return _Server(
+            name, f"http://{access.page_host}:{port}", health, command, logs / f"ui-{name.lower()}.log"
+        )
+
+    command = prefect_command(prefect_port, "warning", access.host)
+    servers = [server("Prefect", prefect_port, "/api/health", command)]
+    if mlflow_port is not None:
+        servers.append(server("MLflow", mlflow_port, "/health", _mlflow_command(root, access, mlflow_port)))
     return servers
 
 
-def _mlflow_command(root: Path, port: int) -> list[str]:
-    store = control_folder(store_folder(root))
-    uri = tracking_uri(root)
-    command = [sys.executable, "-P", "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--allowed-hosts", "127.0.0.1,127.0.0.1:*,localhost,localhost:*"]
-    command += ["--backend-store-uri", local_uri(root) if uri.startswith("http") else uri]
-    command += ["--default-artifact-root", (store / "artifacts").as_uri()]
-    return [*command, "--workers", "1"]
+def _mlflow_command(root: Path, access: Access, port: int) -> list[str]:
+    names = [name for own in ("127.0.0.1", "localhost", *access.names) for name in (own, f"{own}:*")]
+    command = [sys.executable, "-P", "-m", "mlflow", "server", "--host", access.host, "--port", str(port)]
+    command += ["--allowed-hosts", ",".join(names)]
+    command += ["--default-artifact-root", (control_folder(store_folder(root)) / "artifacts").as_uri()]
+    return [*command, "--workers", "1", *(["--app-name", "basic-auth"] if access.password else [])]
 
 
-def _environment(root: Path, servers: Sequence[_Server]) -> dict[str, str]:
-    """Return the environment of the servers."""
-    url = servers[0].url
-    mlflow = servers[1].url if len(servers) > 1 else None
+def _environment(root: Path, servers: Sequence[_Server], access: Access, folder: Path) -> dict[str, str]:
+    """Return the environment of the servers.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder for the configuration of MLflow's login.
+    """
+    prefect, uri = servers[0], tracking_uri(root)
+    port = int(prefect.url.rpartition(":")[2])
+    mlflow = (
+        {"url": servers[1].health.removesuffix("/health"), "page": servers[1].url} if servers[1:] else None
+    )
+    write_login_file(folder)
     return {
         **os.environ,
-        **own_origin(int(url.rpartition(":")[2])),
-        "PREFECT_API_URL": f"{url}/api",
-        "PREFECT_UI_API_URL": f"{url}/api",
+        **own_origin(port, access.names),
+        **access.environment(folder),
+        # Not an option of the command: the address of a database may hold a password.
+        "MLFLOW_BACKEND_STORE_URI": local_uri(root) if uri.startswith("http") else uri,
+        "PREFECT_API_URL": prefect.health.removesuffix("/health"),
+        "PREFECT_UI_API_URL": f"{prefect.url}/api",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         SETTING: json.dumps({"root": str(root), "mlflow": mlflow}),
     }
@@ -190,13 +223,14 @@ def _ending(server: _Server, process: subprocess.Popen[bytes]) -> str:
     return "\n".join([*lines, *last_lines(server.log)])
 
 
-def _pages(servers: Sequence[_Server]) -> dict[str, str]:
+def _pages(servers: Sequence[_Server], access: Access) -> dict[str, str]:
     """Return the page of each server that shows runs, with a note for the user."""
     pages = {f"{servers[0].url}/runs": ""}
     if len(servers) > 1:
         page, found = servers[1].url, 1
+        server = Mlflow(servers[1].health.removesuffix("/health"), page, access.credentials)
         with suppress(OSError, ValueError):
-            page, found = latest_runs_page(page)
+            page, found = latest_runs_page(server)
         pages[page] = "" if found else "   (no run is recorded yet)"
     return pages
 
@@ -220,7 +254,7 @@ def _hint(servers: Sequence[_Server]) -> str:
     return f"for runs to appear live: export PREFECT_API_URL={url}/api   ({stops})"
 
 
-def _check_ports(prefect_port: int, mlflow_port: int | None) -> None:
+def _check_ports(prefect_port: int, mlflow_port: int | None, host: str = "127.0.0.1") -> None:
     """Check that the ports are free.
 
     Raises
@@ -231,20 +265,20 @@ def _check_ports(prefect_port: int, mlflow_port: int | None) -> None:
     if prefect_port == mlflow_port:
         raise WorkflowError(f"--prefect-port and --mlflow-port are both {mlflow_port}; expected two ports")
     for option, port in (("--prefect-port", prefect_port), ("--mlflow-port", mlflow_port)):
-        if port is None or _is_free(port):
+        if port is None or _is_free(port, host):
             continue
         near = range(port + 1, min(port + SEARCHED_PORTS, 65536))
-        free = next((other for other in near if _is_free(other) and other != mlflow_port), None)
+        free = next((other for other in near if _is_free(other, host) and other != mlflow_port), None)
         other = f"; to start another: statewright ui {option} {free}" if free else ""
         raise WorkflowError(f"port {port} is in use: {_user_of(port)}{other}")
 
 
-def _is_free(port: int) -> bool:
+def _is_free(port: int, host: str = "127.0.0.1") -> bool:
     with socket.socket() as probe:
         # As the servers do: a port whose last connections are still closing is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host, port))
         except (PermissionError, OverflowError) as error:
             raise WorkflowError(f"port {port} cannot be used ({error}); expected 1024 to 65535") from error
         except OSError:
@@ -262,6 +296,6 @@ def _user_of(port: int) -> str:
         api.identify()
         return f"a Prefect server, version {api.get('/admin/version')}, runs there; open {url}"
     with suppress(OSError, ValueError, KeyError, TypeError):
-        latest_runs_page(url)
+        latest_runs_page(Mlflow(url))
         return f"an MLflow server runs there; open {url}"
     return "another program runs there"

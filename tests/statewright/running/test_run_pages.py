@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from statewright.running import prefect_links
+from statewright.running import mlflow_pages, prefect_links
 from statewright.running.mlflow_pages import TRAININGS, latest_runs_page
 from statewright.running.prefect_links import links_of, repository_digest
 from statewright.running.run_pages import wrap
@@ -66,9 +66,12 @@ def run(experiment: str, number: int) -> dict[str, Any]:
 
 
 def test_the_start_page_is_the_experiment_with_the_latest_run(mlflow: Mlflow) -> None:
-    assert latest_runs_page(mlflow.url) == (f"{mlflow.url}/#/experiments?{TRAININGS}", 0)
+    assert latest_runs_page(mlflow_pages.Mlflow(mlflow.url)) == (f"{mlflow.url}/#/experiments?{TRAININGS}", 0)
     mlflow.runs = {"0": [], "3": [run("3", 30)], "2": [run("2", 20)]}
-    assert latest_runs_page(mlflow.url) == (f"{mlflow.url}/#/experiments/3/runs?{TRAININGS}", 2)
+    assert latest_runs_page(mlflow_pages.Mlflow(mlflow.url)) == (
+        f"{mlflow.url}/#/experiments/3/runs?{TRAININGS}",
+        2,
+    )
 
 
 def get(path: str, root: Path, mlflow: str | None, query: str = "") -> tuple[int, dict[str, str], str]:
@@ -82,7 +85,7 @@ def get(path: str, root: Path, mlflow: str | None, query: str = "") -> tuple[int
     async def send(message: Any) -> None:
         sent.append(message)
 
-    app = wrap(below, json.dumps({"root": str(root), "mlflow": mlflow}))
+    app = wrap(below, json.dumps({"root": str(root), "mlflow": mlflow and {"url": mlflow}}))
     scope = {"type": "http", "path": path, "query_string": query.encode()}
     asyncio.run(app(scope, None, send))  # type: ignore[arg-type, func-returns-value]
     headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
