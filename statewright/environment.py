@@ -50,7 +50,7 @@ _added: dict[str, str] = {}
 
 
 def quiet() -> None:
-    """Set the variables of `SETTINGS`, and the login, that the caller's environment does not set."""
+    """Set those of `SETTINGS` and the login that the caller does not set."""
     for name, value in (SETTINGS | _login()).items():
         set_default(name, value)
 
@@ -65,7 +65,7 @@ def collect_less() -> None:
 
 
 def _login() -> dict[str, str]:
-    """Return the variables with which Prefect's and MLflow's clients log in, if there is a password.
+    """Return the variables with which clients log in, if there is a password.
 
     A token of the user is a login, too.
     """

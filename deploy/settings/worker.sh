@@ -4,7 +4,7 @@
 # REPOSITORY_URL and REPOSITORY_BRANCH name it. For a private one, GIT_TOKEN is given to git by a
 # credential helper: it stands neither in the URL nor in `ps`.
 set -eu
-checkout=/work/repository
+checkout=${WORK_FOLDER:-/work}/repository
 # shellcheck disable=SC2016
 git config --global credential.helper '!f() { echo "username=token"; echo "password=${GIT_TOKEN:-}"; }; f'
 if [ ! -d "$checkout/.git" ]; then

@@ -212,7 +212,7 @@ def is_temporary(error: Exception) -> bool:
 
 
 def is_passing(error: Exception, uri: str) -> bool:
-    """Return whether an error of a server, or of a database on one, may be over within a minute."""
+    """Return whether an error of a server may be over within a minute."""
     from mlflow.exceptions import MlflowException
 
     server = database_path(uri) is None

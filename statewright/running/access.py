@@ -1,4 +1,4 @@
-"""Who reaches the servers of `statewright ui`, and with which login.
+"""Access to the servers of `statewright ui`: addresses, names and login.
 
 ::
 
@@ -30,7 +30,7 @@ LOGIN_FILE = "mlflow-login.ini"
 
 @dataclass(frozen=True)
 class Access:
-    """Who reaches the servers.
+    """Addresses, names and login of the servers.
 
     Parameters
     ----------

@@ -224,7 +224,7 @@ class FlowRunPage:
         self._send()
 
     def _send(self) -> None:
-        """Send what the server has not accepted; after an error of the server, it is kept."""
+        """Send what the server has not accepted; keep it if the server fails."""
         self._late = False
         with self._noting():
             try:

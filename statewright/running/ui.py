@@ -1,4 +1,4 @@
-"""The command `statewright ui`: servers of Prefect and MLflow, on loopback unless `--host` says otherwise.
+"""The command `statewright ui`: servers of Prefect and MLflow.
 
 ::
 

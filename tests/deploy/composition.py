@@ -1,4 +1,4 @@
-"""The compose file with its variables replaced, as `docker compose config` does it."""
+"""The compose file with its variables replaced."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def example_settings() -> dict[str, str]:
 
 
 def read_compose(settings: Mapping[str, str]) -> dict[str, Any]:
-    """Return the compose file with `settings`; fail if a demanded one is absent or empty."""
+    """Return the compose file; fail if a demanded setting is absent."""
 
     def value(match: re.Match[str]) -> str:
         name, kind, other = match.groups()

@@ -1,4 +1,4 @@
-"""The files of `deploy/`: valid, pinned, closed, and the same settings in compose and on Kubernetes."""
+"""The files of `deploy/`: valid, pinned, closed, and equal in both forms."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_kubectl_builds_the_kustomization(tmp_path: Path) -> None:
 
 
 def test_the_compose_file_fits_its_schema() -> None:
-    """The schema is that of the Compose Specification (Apache-2.0), of June 2026."""
+    # That of the Compose Specification (Apache-2.0), of June 2026.
     schema = json.loads((Path(__file__).parent / "compose-spec.json").read_text())
     validator = jsonschema.Draft7Validator(schema)
     assert not [f"{error.json_path}: {error.message}" for error in validator.iter_errors(COMPOSE)]
@@ -230,7 +230,6 @@ def test_compose_and_manifests_have_the_same_settings() -> None:
 
 
 def test_every_secret_is_a_variable() -> None:
-    """In the files stand names of variables; the example holds no secret."""
     secrets = {name for name in SETTINGS if re.search("PASSWORD|SECRET", name)}
     assert {example_settings()[name] for name in secrets} == {"change-me"}
     assert not example_settings()["GIT_TOKEN"]

@@ -1,4 +1,4 @@
-"""The configuration of the reverse proxy in a real nginx: names, headers and limits."""
+"""The reverse proxy in a real nginx: names, headers and limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of a flow run while Prefect's server, or its database, is away; and its tokens."""
+"""The page of a flow run while the database of Prefect's server is away."""
 
 from __future__ import annotations
 

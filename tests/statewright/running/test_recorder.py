@@ -176,7 +176,6 @@ def test_a_store_that_is_down_keeps_the_journals_until_it_is_up(
 
 
 def test_the_recorder_waits_for_a_database_that_restarts(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server answers with errors for two tries; after them nothing is missing or there twice."""
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
@@ -194,6 +193,7 @@ def test_the_recorder_waits_for_a_database_that_restarts(root: Path, monkeypatch
 
     monkeypatch.setattr(MlflowClient, "create_run", restarting)
     monkeypatch.setattr("statewright.record.experiment.database_path", lambda uri: None)
+    monkeypatch.chdir(root)  # where MLflow puts the artifacts of a database that has no folder
     monkeypatch.setattr(recording, "PAUSES_S", (0.0, 0.0))
     monkeypatch.setattr(sys, "argv", ["recording", str(root)])
     monkeypatch.setattr(os, "nice", lambda _: 0)

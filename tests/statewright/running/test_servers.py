@@ -102,7 +102,7 @@ def test_a_server_on_this_machine_is_used(home: Path) -> None:
         (200, "2.20.3", "is Prefect 2.20.3; expected version 3"),
         (200, "4.0.0", "is Prefect 4.0.0; expected version 3"),
         (404, b"", "answers 404 Not Found; expected Prefect's API"),
-        (401, b"", "answers 401 Unauthorized; expected Prefect's API"),
+        (401, b"", "demands a login; export STATEWRIGHT_PASSWORD"),
     ],
 )
 def test_only_a_compatible_prefect_is_used(
