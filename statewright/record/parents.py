@@ -172,16 +172,16 @@ def with_assignments(command: str, changes: Iterable[str] = ()) -> str:
             chosen[key] = text, value
     left = [text for text, _ in chosen.values()]
     parts = []
-    for word in words:
-        if word is not None:
-            parts.append(shlex.quote(word))
+    for shown in words:
+        if shown is not None:
+            parts.append(shlex.quote(shown))
         elif left:
             parts.append(f"--set {shlex.quote(left.pop(0))}")
     return " ".join([*parts, *(f"--set {shlex.quote(text)}" for text in left)])
 
 
 def _assigned(text: str) -> tuple[str, Any]:
-    """Return the key of an assignment and its value in a form that equals that of no other type."""
+    """Return the key of an assignment, and its value such that 1 differs from true."""
     try:
         key, value = parse_assignment(text)
     except WorkflowError:  # a masked value is not valid YAML
