@@ -16,7 +16,8 @@ beer = heineken | budweiser | bud light | corona | molson | stella artois | guin
     | asahi | kirin | sapporo | labatt
 liquor = smirnoff | absolut | jack daniels | bacardi | johnnie walker | captain morgan | jim beam | vodka
     | whiskey | gin | rum | tequila | brandy | cognac
-chip = lays | fritos | sun chips | hula hoops crisps | doritos | ruffles | cheetos | walkers | tostitos | kettle chip | frito lay | takis
+chip = lays | fritos | sun chips | hula hoops crisps | doritos | ruffles | cheetos | walkers | tostitos |
+    kettle chip | frito lay | takis
 candy = snickers | mars | kitkat | kit kat | twix | m and m | skittle | haribo | smartie | cadbury |
     hershey | reese | lindt | toblerone | nestle | bounty | milky way | mm
 coffee cup = starbucks | tim hortons | costa coffee | dunkin | second cup

@@ -27,7 +27,8 @@ refrigerator = fridge | fridge freezer | refrigerator freezer | icebox
 freezer = deep freeze | deep freezer | chest freezer
 washing machine = washer | clothes washer | laundry machine
 clothes dryer = dryer | drier | tumble dryer | tumble drier | clothing dryer
-stove = electric stove | electric cooker | gas cooker | electric oven | gas stove | oven | cooker | range | cooktop | hob | cooking stove
+stove = electric stove | electric cooker | gas cooker | electric oven | gas stove | oven | cooker | range
+    | cooktop | hob | cooking stove
 microwave = microwave oven
 vacuum cleaner = vacuum | hoover | vac | hand vacuum
 hair dryer = blow dryer | hairdryer | blowdryer | hair drier
@@ -42,7 +43,8 @@ wardrobe = armoire | clothes closet
 clothes = clothing | apparel | garment | unwanted clothes | clothe
 sneaker = runner | trainer | running shoe | tennis shoe | gym shoe | plimsoll | athletic shoe
 shirt = t shirt | tshirt | tee shirt | polo shirt | blouse | tee
-pants = dungaree | dungarees | overall | overalls | chinos | joggers | sweatpants | trousers | slacks | trouser
+pants = dungaree | dungarees | overall | overalls | chinos | joggers | sweatpants | trousers | slacks |
+    trouser
 sweater = jumper | pullover | sweatshirt | hoodie | cardigan
 pantyhose = panty hose | tights | nylons | stocking
 scarf = scarve
@@ -284,7 +286,8 @@ cologne = aftershave | after shave | eau de cologne | aftershave lotion
 thermos = thermos flask | vacuum flask | thermos bottle | thermal flask | insulated flask
 rubber boot = rain boot | wellington boot | gumboot | gum boot | wellington | welly | wellies | wellie
 transmission fluid = transmission oil | gearbox oil | gear box oil
-washer fluid = windscreen wash | windshield wash | screen wash | screenwash | windscreen washer fluid | windshield fluid | windshield washer fluid | wiper fluid
+washer fluid = windscreen wash | windshield wash | screen wash | screenwash | windscreen washer fluid |
+    windshield fluid | windshield washer fluid | wiper fluid
 garden hose = hose pipe | hosepipe
 curtain rod = curtain rail | curtain pole
 hand cream = hand lotion
@@ -294,7 +297,8 @@ rototiller = rotavator | rotary tiller | rotovator | garden tiller
 garbage bag = bin bag | bin liner | trash bag | rubbish bag | refuse sack | bin sack | trash liner
 zucchini = courgette
 eggplant = aubergine
-rubber glove = washing up glove | dish glove | dishwashing glove | marigold | rubber cleaning glove | kitchen glove
+rubber glove = washing up glove | dish glove | dishwashing glove | marigold | rubber cleaning glove |
+    kitchen glove
 pacifier = dummy | soother
 stool = footstool | foot stool | step stool | bar stool | pouffe
 countertop = counter top | worktop | kitchen worktop | work top
