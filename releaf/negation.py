@@ -1,4 +1,4 @@
-"""Read what a text denies: "a jar without its lid", "not empty", "no plastic lining".
+"""Read what a text denies, as in "a jar without its lid" and "not empty".
 
 The denied words are no words of the item. They exclude the names of a list that state them, and they name
 the opposite condition: what is not empty is full.

@@ -62,7 +62,7 @@ def items_of(question: str, is_listed: Callable[[str], bool]) -> tuple[str, ...]
 
 
 def _describes(part: str, is_listed: Callable[[str], bool]) -> bool:
-    """Return whether a part describes the item before it: "missing its lid", "completely empty"."""
+    """Return whether a part describes the item before it, as "missing its lid"."""
     if _DENIAL.match(part) or all(word in FILLERS for word in spell(part)):
         return True
     if not _AFTERTHOUGHT.match(part):
@@ -71,7 +71,7 @@ def _describes(part: str, is_listed: Callable[[str], bool]) -> bool:
 
 
 def _with_owner(before: str, part: str, is_listed: Callable[[str], bool]) -> str:
-    """Return the item that belongs to the one before it: "a CD and its case" is about a CD case."""
+    """Return the item that belongs to the one before it, as in "a CD and its case"."""
     own = _OWN.match(part)
     if own is None:
         return asked_for(part)

@@ -1,4 +1,4 @@
-"""What a question denies, and the answers that follow from it."""
+"""Questions that deny something, and the answers that follow."""
 
 from __future__ import annotations
 
