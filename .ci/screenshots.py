@@ -4,7 +4,7 @@
 
 The reports come from data/, the assistant from the stages of releaf, and the pages of Prefect, MLflow,
 the graph and the search of params from the repository that docs/tutorial.md builds. A picture whose
-source is missing is left as it is, and the reason is printed.
+source is missing is left as it is; the pictures that were left are printed at the end, with the reason.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ COLOURS = 128
 """Colours of a picture; few of them make it small."""
 LIMIT_S = 240
 """Seconds in which a server must answer, or a command end."""
+saved: set[str] = set()
+why: dict[str, str] = {}
+"""Beginning of the name of pictures -> why they could not be taken."""
 SPACE = "fit.degree: {low: 1, high: 9}\nclean.min_humidity: {low: 10, high: 40}\n"
 
 
@@ -52,12 +55,22 @@ def main() -> int:
         for name, take in (("report", reports), ("assistant", assistant), ("run", runs)):
             if not any(name.startswith(start) or start.startswith(name) for start in wanted):
                 continue
+            before = len(saved)
             try:
                 take(browser)
             except Exception as error:  # the other pictures are still wanted
                 failed = 1
-                print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr)
+                why[name] = f"{type(error).__name__}: {error}"
+            if len(saved) == before:
+                why.setdefault(name, "its source is missing")
         browser.close()
+    for path in sorted(PICTURES.glob("*.png")):
+        cause = [text for name, text in why.items() if path.stem.startswith(name)]
+        if path.stem.startswith(wanted) and path.stem not in saved:
+            print(
+                f"{path.relative_to(ROOT)} was left as it was: {(cause or ['not taken'])[-1]}",
+                file=sys.stderr,
+            )
     return failed
 
 
@@ -66,7 +79,7 @@ def reports(browser: Any) -> None:
     for pipeline in PIPELINES:
         report = ROOT / "data" / pipeline / "report.html"
         if not report.is_file():
-            print(f"report-{pipeline}: {report.relative_to(ROOT)} is missing; run statewright run {pipeline}")
+            why[f"report-{pipeline}"] = f"{report.relative_to(ROOT)} is missing; statewright run {pipeline}"
             continue
         views = {"": DESK, "-phone": PHONE} if pipeline == PIPELINES[0] else {"": DESK}
         for end, view in views.items():
@@ -77,8 +90,8 @@ def reports(browser: Any) -> None:
 
 def assistant(browser: Any) -> None:
     """Take the answer of the assistant to a question, on a desk and on a phone."""
-    if not (ROOT / "data" / "releaf" / "evaluate.json").is_file():
-        print("assistant: data/releaf/evaluate.json is missing; run statewright run releaf")
+    if not (ROOT / "data" / "releaf" / "stream_model.safetensors").is_file():  # no metric, which git has
+        why["assistant"] = "data/releaf/stream_model.safetensors is missing; statewright run releaf"
         return
     with tempfile.TemporaryDirectory() as folder:
         environment = {
@@ -122,10 +135,10 @@ def runs(browser: Any) -> None:
             for degree in (2, 4):
                 call(["statewright", "run", "--set", f"fit.degree={degree}"], repository, environment)
             flow_runs = post(f"{prefect}/api/flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 1})
-            attempt(lambda: prefect_page(browser, prefect, flow_runs[0]["id"]))
-            attempt(lambda: mlflow_page(browser, mlflow))
-        attempt(lambda: graph_page(browser, repository, environment))
-        attempt(lambda: tune_page(browser, repository, environment))
+            attempt("run-prefect", lambda: prefect_page(browser, prefect, flow_runs[0]["id"]))
+            attempt("run-mlflow", lambda: mlflow_page(browser, mlflow))
+        attempt("run-graph", lambda: graph_page(browser, repository, environment))
+        attempt("run-tune", lambda: tune_page(browser, repository, environment))
 
 
 def prefect_page(browser: Any, address: str, flow_run: str) -> None:
@@ -176,18 +189,19 @@ def tune_page(browser: Any, repository: Path, environment: dict[str, str]) -> No
         save(page, "run-tune")
 
 
-def attempt(take: Callable[[], None]) -> None:
-    """Take a picture; if that fails, print why and go on."""
+def attempt(name: str, take: Callable[[], None]) -> None:
+    """Take a picture; if that fails, keep the reason and go on."""
     try:
         take()
     except Exception as error:  # the other pictures are still wanted
-        print(f"a picture is missing: {type(error).__name__}: {error}", file=sys.stderr)
+        why[name] = f"{type(error).__name__}: {error}"
 
 
 def save(page: Any, name: str) -> None:
     """Write what the window shows as a small PNG."""
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     path = PICTURES / f"{name}.png"
+    saved.add(name)
     picture.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.relative_to(ROOT)}: {picture.width} x {picture.height}, {path.stat().st_size / 1e3:.0f} kB")
 
@@ -209,18 +223,17 @@ def server(
 ) -> Iterator[None]:
     """Run a server until the end of the block; wait until it answers."""
     program = which(command[0], path=environment["PATH"]) or command[0]
+    output = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with the process
     process = subprocess.Popen(
-        [program, *command[1:]],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.STDOUT,
+        [program, *command[1:]], cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
     )
     try:
         limit = time.monotonic() + LIMIT_S
         while not all(answers(address) for address in addresses):
             if process.poll() is not None or time.monotonic() > limit:
-                raise TimeoutError(f"{' '.join(command)} does not answer")
+                output.seek(0)
+                said = output.read().decode(errors="replace")[-1000:].strip()
+                raise TimeoutError(f"{' '.join(command)} does not answer; its output: {said or 'none'}")
             time.sleep(0.5)
         yield
     finally:

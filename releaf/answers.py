@@ -22,6 +22,7 @@ from releaf.knowledge import CityList, Idea, Knowledge, look_up
 from releaf.lookup import STRICT, Match
 from releaf.mixture import Rules, score_cards, stream_shares
 from releaf.names import fold
+from releaf.negation import read_statement
 from releaf.words import rename, spell, without_fillers
 
 SOURCES, ALIKE, IDEAS = 4, 3, 5
@@ -179,7 +180,8 @@ def answer(
         decision = decide(known.lists[city], HAZARDOUS.get(city), text, match, predicted)
         loose = match is None or match.step not in STRICT
         ordinary = next(iter(decision.shares)) != HAZARDOUS.get(city)
-        if (match is None and far) or (hazard and loose and ordinary):
+        unread = far or bool(read_statement(spell(text)).denied)  # the models do not read negations
+        if (match is None and unread) or (hazard and loose and ordinary):
             decision = decision._replace(sure=False)
     stream = next(iter(decision.shares))
     order = [int(card) for card in np.argsort(-scores[0], kind="stable") if np.isfinite(scores[0, card])]

@@ -28,6 +28,7 @@ _HAZARDS = {spell(" ".join(phrase)): hazard for phrase, hazard in HAZARDS.items(
 _HARMLESS = frozenset(spell(" ".join(phrase)) for phrase in HARMLESS)
 _KNOWN = LEXICON | {word for phrase in (*_HAZARDS, *_HARMLESS) for word in phrase}
 _OF = frozenset({"of", "with", "containing", "full", "for", "from", "in"})
+_OWN = frozenset({"a", "an", "any", "the", "its", "their"})
 _LONGEST = 5
 
 
@@ -70,6 +71,12 @@ def _without_harmless(words: Words) -> Words:
             words[at] in NEGATIONS and at + 1 < len(words) and (words[at + 1],) in _HAZARDS
         ):
             at += 2
+        elif (
+            words[at : at + 1] == ("without",)
+            and words[at + 2 : at + 3]
+            and (words[at + 1] in _OWN and (words[at + 2],) in _HAZARDS)
+        ):
+            at += 3  # "a torch without its batteries"
         elif (words[at],) in _HARMLESS:
             at += 1
         else:

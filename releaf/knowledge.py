@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from methods.retrieval.search import Corpus
 from methods.retrieval.sparse import from_arrays
-from releaf.lookup import ListIndex, Match, build_index, find
+from releaf.listing import ListIndex, build_index
+from releaf.lookup import Match, find
 from releaf.names import fold
 from releaf.stream_model import StreamModel
 from releaf.stream_model import from_arrays as stream_models

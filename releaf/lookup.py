@@ -10,54 +10,27 @@ loose, and the first one that finds a name decides:
 5. a kind of items that the list has, where it lacks the item ("toaster": small appliances);
 6. a name that has all words of the question and its head noun, if most such names have one bin;
 7. the kind of the last words ("office laptop computer").
+
+What a text denies ("without its lid", "not empty") excludes the names that state it, see `releaf.negation`.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
+from releaf.listing import MATERIALS, ListIndex, reorder
+from releaf.negation import read_statement
 from releaf.vocabulary import words as word_list
 from releaf.vocabulary.spellings import FILLERS, NAME_FILLERS
-from releaf.words import (
-    KIND_TABLES,
-    LEXICON,
-    Words,
-    products,
-    rename,
-    repair,
-    singular,
-    spell,
-    without_fillers,
-)
+from releaf.words import KIND_TABLES, Words, products, rename, repair, spell, without_fillers
 
-Key = TypeVar("Key")
 Step = Literal["spelling", "name", "filler", "part", "kind", "head", "broader"]
 
 STRICT = ("spelling", "name", "filler")
 """Steps that find the item itself under another form of its name."""
-_BRACKETS = re.compile(r"[(（]([^)）]*)[)）]?")
-_SEPARATORS = re.compile(r"\s*(?:,|/|;|\band\b|&|--)\s*", re.IGNORECASE)
-_PREPOSITIONS = ("with", "of", "for", "from", "made", "in", "containing")
-_STATES = {
-    "empty": "empty clean cleaned rinsed emptied finished washed",
-    "full": "full partially partly half leftover remaining unfinished nearly mostly",
-    "grease": "grease soiled dirty oily",
-    "broken": "broken cracked smashed shattered chipped",
-    "artificial": "artificial fake plastic",
-    "real": "real natural live organic",
-    "unused": "unused new unlit never live unopened",
-    "used": "used burnt spent lit",
-    "small": "small little tiny mini",
-    "large": "large big huge giant",
-    "cold": "cold",
-    "paper": "paper cardboard",
-    "styrofoam": "styrofoam foam polystyrene",
-}
-_STATE_OF = {word: state for state, words in _STATES.items() for word in words.split()}
 _DIVERSE = frozenset(
     word_list(
         "bag bar battery board bottle box bulb can cap case cleaner club container cover cream cup drum foam "
@@ -66,16 +39,29 @@ _DIVERSE = frozenset(
     )
 )
 """Head nouns whose items go to different bins, so that the noun alone decides nothing."""
-_MATERIALS = frozenset(
+_VESSELS = frozenset(
     word_list(
-        "plastic paper cardboard metal aluminum steel glass wood ceramic clay styrofoam foam rubber wax "
-        "waxed compostable biodegradable concrete nylon bamboo"
+        "bag bottle box bucket can canister carton case container cup cylinder drum jar jug packet pail pot "
+        "pouch sachet sack tank tin tub tube"
     )
 )
-"""Materials: an item of one of them is not a name without it."""
+"""Containers; where one is not empty, its content decides."""
+_SAME_HEADS = tuple(
+    frozenset(heads.split())
+    for heads in ("tin can", "pot tub", "cylinder tank", "clipping cutting trimming pruning")
+)
+"""Head nouns that mean the same, in British and American English."""
+_GASES = frozenset(
+    word_list("oxygen helium propane butane acetylene nitrogen argon hydrogen co2 lpg gas scuba")
+)
+"""Words before which a bottle is a tank."""
+_FOOD_PARTS = frozenset(
+    word_list("peel peeling skin end top core stalk stem rind shell pip stone scrap trimming crust head tail")
+)
+"""Parts of food, which go where the food goes."""
+_FOOD = next(members for names, members in KIND_TABLES if ("food", "scrap") in names)
 LEAST_AGREED = 0.8
 """Share of the names with more words than the question that must have one bin."""
-_EXAMPLES = re.compile(r"\betc\b|\bincluding\b|\be\.g\.|\bsuch as\b")
 
 
 @dataclass(frozen=True)
@@ -86,150 +72,44 @@ class Match:
     step: Step
 
 
-@dataclass(frozen=True)
-class ListIndex:
-    """A list, arranged for `find`.
+def phrases(index: ListIndex, said: Words) -> list[Words]:
+    """Return the forms of an item in which it is looked up, the closest first.
 
-    Attributes
+    Parameters
     ----------
-    letters : dict of str to tuple of int
-        Places of the names by the letters of their words, without spaces.
-    names : dict of frozenset of str to tuple of int
-        Places by the renamed words.
-    plain : dict of frozenset of str to tuple of int
-        Places by the renamed words without fillers.
-    by_head : dict of str to list of (frozenset of str, int)
-        Renamed words and place of the names, by head noun.
-    states : tuple of frozenset of str
-        The conditions that each name states.
-    lexicon : frozenset of str
-        Known words.
-    bins : tuple of tuple of str
-        Streams of each name.
+    index : ListIndex
+    said : tuple of str
+        The words in normal form, without those that the text denies.
     """
-
-    letters: dict[str, tuple[int, ...]]
-    names: dict[frozenset[str], tuple[int, ...]]
-    plain: dict[frozenset[str], tuple[int, ...]]
-    by_head: dict[str, list[tuple[frozenset[str], int]]]
-    states: tuple[frozenset[str], ...]
-    lexicon: frozenset[str]
-    bins: tuple[tuple[str, ...], ...]
-
-
-def build_index(names: Sequence[str], bins: Sequence[tuple[str, ...]]) -> ListIndex:
-    """Arrange the names of a list for `find`."""
-    letters: dict[str, tuple[int, ...]] = {}
-    by_name: dict[frozenset[str], tuple[int, ...]] = {}
-    plain: dict[frozenset[str], tuple[int, ...]] = {}
-    by_head: dict[str, list[tuple[frozenset[str], int]]] = {}
-    lexicon = set(LEXICON)
-    for place, name in enumerate(names):
-        for text in other_names(name):
-            words = spell(text)
-            if not words:
-                continue
-            lexicon.update(words)
-            _add(letters, "".join(words), place)
-            renamed = rename(reorder(words))
-            _add(by_name, frozenset(renamed), place)
-            bare = without_fillers(renamed, NAME_FILLERS)
-            _add(plain, frozenset(bare), place)
-            by_head.setdefault(bare[-1], []).append((frozenset(bare), place))
-    return ListIndex(
-        letters,
-        by_name,
-        plain,
-        by_head,
-        tuple(_states(spell(name)) for name in names),
-        frozenset(lexicon),
-        tuple(bins),
-    )
-
-
-def _add(table: dict[Key, tuple[int, ...]], key: Key, place: int) -> None:
-    if place not in table.get(key, ()):
-        table[key] = (*table.get(key, ()), place)
-
-
-def other_names(name: str) -> list[str]:
-    """Return the names that a row of a list stands for.
-
-    >>> other_names("Milk and Juice Cartons")
-    ['Milk and Juice Cartons', 'Juice Cartons', 'Milk Cartons']
-    >>> other_names("Glass Bottles and Jars")
-    ['Glass Bottles and Jars', 'Glass Bottles', 'Jars', 'Glass Jars']
-    """
-    base = _BRACKETS.sub(" ", name)
-    names = [name, base] if base != name else [name]
-    for inside in _BRACKETS.findall(name):
-        if _EXAMPLES.search(inside):
-            names += re.split(r"[,;]| - ", _EXAMPLES.sub("", inside))
-    parts = [part for part in _SEPARATORS.split(base.strip()) if part and part != "etc."]
-    if len(parts) > 1:
-        names += _share_words(parts)
-        if "--" in base and len(parts) == 2:
-            names.append(f"{parts[1]} {parts[0]}")
-    return names
-
-
-def _share_words(parts: list[str]) -> list[str]:
-    first, last = parts[0].split(), parts[-1].split()
-    names = []
-    for number, part in enumerate(parts):
-        words = part.split()
-        adjective = singular(words[-1].casefold()) == words[-1].casefold()
-        if number < len(parts) - 1 and adjective and len(last) > 1:
-            continue  # "Milk" in "Milk and Juice Cartons" is no item of the row
-        names.append(part)
-    if len(last) > 1:
-        heads = last[1:]
-        names += [
-            " ".join([*part.split(), *heads])
-            for part in parts[:-1]
-            if singular(part.split()[-1].casefold()) == part.split()[-1].casefold()
-        ]
-        if len(first) == 1 and len(last) == 2 and first[0].casefold() != singular(first[0].casefold()):
-            names.append(f"{first[0]} {last[1]}")
-    if len(first) > 1:
-        names += [f"{' '.join(first[:-1])} {part}" for part in parts[1:] if len(part.split()) == 1]
-    return names
-
-
-def reorder(words: Words) -> Words:
-    """Return the words with the head noun last: "jar of jam" becomes "jam jar".
-
-    >>> reorder(("thermometer", "with", "mercury")), reorder(("bag", "made", "of", "paper"))
-    (('mercury', 'thermometer'), ('paper', 'bag'))
-    """
-    for at, word in enumerate(words):
-        if at and word in ("without", "no"):
-            return words[:at]
-        if at and word in _PREPOSITIONS:
-            after = tuple(other for other in words[at:] if other not in (*_PREPOSITIONS, "out", "a", "the"))
-            if word == "with":  # "an envelope with a plastic window" is no plastic envelope
-                after = tuple(other for other in after if other not in _MATERIALS)
-            return (*reorder(after), *words[:at]) if after else words[:at]
-    return words
-
-
-def _states(words: Iterable[str]) -> frozenset[str]:
-    return frozenset(_STATE_OF[word] for word in words if word in _STATE_OF)
-
-
-def phrases(index: ListIndex, text: str) -> list[Words]:
-    """Return the forms of an item in which it is looked up, the closest first."""
-    spelled = spell(text)
     forms: list[Words] = []
-    for words in (spelled, repair(spelled, index.lexicon)):
+    for words in (said, repair(said, index.lexicon)):
         ordered = reorder(words)
-        forms += [words, rename(words), ordered, rename(ordered)]
+        # The last word is the head noun of `ordered` only, but a synonym may have a preposition.
+        renamed = rename(words)
+        forms += [*([renamed] if renamed != words else []), ordered, rename(ordered)]
         for branded in (ordered, without_fillers(ordered)):
             forms += [form for product in products(branded) for form in (product, rename(product))]
         for fillers in (NAME_FILLERS, FILLERS):
-            bare = without_fillers(ordered, fillers)
-            forms += [bare, rename(bare)]
+            # A synonym may hold a filler: "greasy kitchen paper" is a paper towel, not paper.
+            whole = without_fillers(rename(ordered), fillers)
+            forms += [whole, rename(whole)]
+            if rename(ordered) == ordered:
+                continue
+            bare = rename(without_fillers(ordered, fillers))
+            forms += [bare] if len(bare) >= len(whole) else []
+    forms += [other for form in forms if form for other in _in_other_words(form)]
     return [form for form in dict.fromkeys(forms) if form]
+
+
+def _in_other_words(form: Words) -> Iterator[Words]:
+    """Yield the form with another word for its head noun."""
+    *first, last = form
+    if first:
+        for heads in _SAME_HEADS:
+            for head in sorted(heads - {last}) if last in heads else ():
+                yield rename((*first, head))
+        if last == "bottle" and _GASES & set(first):
+            yield rename((*first, "tank"))
 
 
 def find(
@@ -248,15 +128,21 @@ def find(
         Whether to take the first three steps only.
     """
     spelled = spell(text)
-    states = _states(spelled)
+    asked = read_statement(spelled)
 
     def choose(places: Iterable[int]) -> tuple[int, ...]:
-        kept = [place for place in places if skip is None or not skip(place)]
-        fits = {place: len(states & index.states[place]) for place in kept}
+        stated = {place: index.statements[place] for place in places if skip is None or not skip(place)}
+        fits = {p: asked.agreement(other) for p, other in stated.items() if not asked.excludes(other)}
         most = max(fits.values(), default=0)
-        return tuple(place for place in kept if fits[place] == most)
+        return tuple(place for place, fit in fits.items() if fit == most)
 
-    forms = phrases(index, text)
+    if places := choose(index.letters.get("".join(spelled), ())):
+        return Match(places, "spelling")
+    forms = phrases(index, asked.words)
+    loose = forms
+    if forms and "full" in asked.states and "empty" not in asked.states and (said := _content(asked.words)):
+        loose = phrases(index, said)
+        forms += loose
     steps: list[tuple[Step, Callable[[Words], Iterable[int]]]] = [
         ("spelling", lambda form: index.letters.get("".join(form), ())),
         ("name", lambda form: index.names.get(frozenset(rename(form)), ())),
@@ -270,16 +156,26 @@ def find(
             ("head", lambda form: _kind(index, form, whole=False)),
         ]
     for step, places_of in steps:
-        for form in forms:
+        if asked.denied & MATERIALS and step not in STRICT:
+            return None  # "a bottle, not plastic": the looser relations do not know materials
+        for form in forms if step in STRICT else loose:
             if places := choose(places_of(form)):
                 return Match(places, step)
     return None
 
 
+def _content(said: Words) -> Words:
+    """Return the content of a full container: "paint can, not empty" is about paint."""
+    bare = without_fillers(rename(reorder(said)))
+    if bare[-1] not in _VESSELS:
+        return ()
+    return tuple(word for word in bare[:-1] if word not in MATERIALS)
+
+
 def _part(index: ListIndex, form: Words, skip: Callable[[int], bool] | None) -> Iterator[int]:
     """Yield the names with the most words, all of which the form has."""
     bare = without_fillers(rename(form))
-    materials = _MATERIALS & set(bare)
+    materials = MATERIALS & set(bare)
     named = [
         (len(words), place)
         for words, place in index.by_head.get(bare[-1], ())
@@ -296,8 +192,9 @@ def _kind(index: ListIndex, form: Words, *, whole: bool) -> tuple[int, ...]:
         member = bare[at:]
         if at and len(member) == 1 and member[0] in _DIVERSE:
             continue
+        eaten = _is_food(member)
         for names, members in KIND_TABLES:
-            if member in members or rename(member) in members:
+            if member in members or rename(member) in members or (eaten and members is _FOOD):
                 for name in names:
                     for table, key in (
                         (index.names, frozenset(rename(name))),
@@ -306,6 +203,12 @@ def _kind(index: ListIndex, form: Words, *, whole: bool) -> tuple[int, ...]:
                         if places := table.get(key):
                             return places
     return ()
+
+
+def _is_food(words: Words) -> bool:
+    """Return whether words name food: "tuna sandwich", "courgette ends"."""
+    left = words[:-1] if len(words) > 1 and words[-1] in _FOOD_PARTS else words
+    return (left in _FOOD) or (len(left) > 1 and all((word,) in _FOOD for word in left))
 
 
 def _broader(index: ListIndex, form: Words, skip: Callable[[int], bool] | None) -> tuple[int, ...]:

@@ -100,6 +100,12 @@ def _spelled(table: Mapping[Words, Words]) -> dict[Words, Words]:
 
 _SYNONYMS, _BRANDS = _spelled(SYNONYMS), _spelled(BRANDS)
 _RENAMED = {name: name for name in _SYNONYMS.values()} | _SYNONYMS
+PHRASES_WITH_AND = tuple(
+    (phrase[: phrase.index("and")], phrase[phrase.index("and") + 1 :])
+    for phrase in (*_BRANDS, *_SYNONYMS)
+    if "and" in phrase
+)
+"""The words before and after "and" of each brand and synonym that has one."""
 KIND_TABLES = tuple(
     (
         tuple(spell(" ".join(name)) for name in names),
@@ -132,10 +138,13 @@ def _repair_word(word: str, lexicon: frozenset[str]) -> Words:
         return (word,)
     for at in range(len(word) - 3, 2, -1):
         first, last = singular(word[:at]), word[at:]
-        if first in lexicon and last in lexicon:
+        # A split such as "new paper" says less than the correction "newspaper".
+        if first in lexicon and last in lexicon and not {first, last} & FILLERS:
             return (first, last)
-    near = [other for other in _edits(word) if other in lexicon and len(other) >= 5]
-    return (near[0],) if len(near) == 1 else (word,)
+    near = {
+        spell(other) for other in _edits(word) if len(other) >= 5 and (other in lexicon or other in SPELLINGS)
+    }
+    return near.pop() if len(near) == 1 else (word,)
 
 
 def _edits(word: str) -> set[str]:

@@ -95,7 +95,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         patch.setenv("PREFECT_HOME", str(home))
         patch.setenv("PREFECT_API_URL", address)
         try:
-            wait_until_up(f"{address}/health", process)
+            wait_until_up(f"{address}/health", lambda: process.poll() is None)
             yield address
         finally:
             drain_prefect()

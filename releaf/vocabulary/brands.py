@@ -16,11 +16,17 @@ beer = heineken | budweiser | bud light | corona | molson | stella artois | guin
     | asahi | kirin | sapporo | labatt
 liquor = smirnoff | absolut | jack daniels | bacardi | johnnie walker | captain morgan | jim beam | vodka
     | whiskey | gin | rum | tequila | brandy | cognac
-chip = lays | doritos | ruffles | cheetos | walkers | tostitos | kettle chip | frito lay | takis
+chip = lays | fritos | sun chips | hula hoops crisps | doritos | ruffles | cheetos | walkers | tostitos |
+    kettle chip | frito lay | takis
 candy = snickers | mars | kitkat | kit kat | twix | m and m | skittle | haribo | smartie | cadbury |
     hershey | reese | lindt | toblerone | nestle | bounty | milky way | mm
 coffee cup = starbucks | tim hortons | costa coffee | dunkin | second cup
 coffee pod = nespresso | keurig | tassimo | dolce gusto
+cracker = ritz | jacobs cracker | triscuit | wheat thins
+cookie = oreo | chips ahoy | hobnob | digestives | mcvitie
+soup = campbell | progresso
+beans = heinz beans
+peanut = planters
 cereal = kellogg | cheerios | cornflake | corn flake | weetabix | froot loop | quaker
 cheese = philadelphia | kraft cheese | babybel
 yogurt = danone | activia | yoplait | chobani | muller
@@ -102,7 +108,7 @@ water filter = brita
 water bottle = nalgene | hydro flask | stanley cup | camelbak | swell bottle
 sneaker = nike | adidas | converse | puma | reebok | new balance | vans
 jeans = levis | wrangler | levi
-rain boot = wellies | hunter boot | wellington | wellington boot
+rain boot = hunter boot
 sandal = croc | birkenstock | flip flop
 recliner = la z boy | lazy boy
 bbq = weber | traeger

@@ -54,7 +54,8 @@ medicine = medicines and needles are dangerous to others: take them to a pharmac
     warfarin | statin | medicament | cold medicine | cannabis oil | hormone patch | asthma spray |
     anesthetic | blood sample
 chemical = chemicals are hazardous waste: keep them in their container and never pour them away ::
-    chemical | bleach | acid | ammonia | drain cleaner | oven cleaner | toilet cleaner | toilet bowl
+    chemical | transmission oil | gearbox oil | windscreen wash | windshield wash | bleach | acid |
+    ammonia | drain cleaner | oven cleaner | toilet cleaner | toilet bowl
     cleaner | bathroom cleaner | brake cleaner | window cleaner | glass cleaner | floor cleaner | carpet
     cleaner | kitchen cleaner | household cleaner | all purpose cleaner | carburetor cleaner | tile
     cleaner | engine cleaner | cleaning chemical | cleaning product | cleaning fluid | disinfectant |

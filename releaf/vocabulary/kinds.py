@@ -24,14 +24,26 @@ food scrap | food | leftovers :: apple | orange | banana | grape | melon | water
     fruit pit | eggshell | nut shell | peanut shell | bone | fat | lard | coffee grounds | tea bag | tea
     leaf | peel | peeling | core | rind | crust | scrap | french fry | chip shop chip | mashed potato |
     baby food | dog food | cat food | pet food | seed | pumpkin seed | snack | dessert | pudding | corn
-    husk | shell of egg | meal | dinner | lunch | breakfast | fish skin | shellfish | orange rind |
+    husk | satsuma | tangerine | clementine | mandarin | nectarine | papaya | pomegranate | fig | apricot |
+    raspberry | cranberry | parsnip | turnip | swede | beetroot | beet | radish | leek | kale | asparagus |
+    artichoke | sprout | brussels sprout | chickpea | pumpkin flesh | ginger root | coriander | basil |
+    lasagna |
+    lasagne | bolognese | risotto | omelette | omelet | kebab | paella | stir fry | quiche | scone |
+    tortilla |
+    ravioli | dumpling | gnocchi | pesto | hummus | guacamole | salsa | mince | meatball | fishcake |
+    poultry |
+    duck | veal | venison | squid | octopus | milkshake powder | marmalade | biscuit | cupcake | brownie |
+    pretzel | granola | muesli | ramen | tempeh | raisin | olive | pickle | sweet corn | sweetcorn | spring
+    onion | yam | sweet potato | plantain | shell of egg | meal | dinner | lunch | breakfast | fish skin |
+    shellfish | orange rind |
     carrot top | date fruit | grain | quinoa | couscous
 clothes | clothes and shoe :: shirt | pants | jeans | sweater | jacket | coat | dress | skirt | sock |
     underwear | boxer | bra | pajama | suit | tie | scarf | glove | mitten | hat | cap | beanie | belt |
     shorts | legging | pantyhose | swimsuit | bikini | uniform | vest | raincoat | parka | robe |
     bathrobe | costume | hoodie | tracksuit | apron | tank top | nightgown | shawl | poncho | kimono |
     brief | lingerie | wedding dress | work clothes
-shoe | footwear | clothes and shoe :: sneaker | boot | sandal | slipper | high heel | heel | loafer |
+shoe | footwear | clothes and shoe :: sneaker | rubber boot | brogue | espadrille | boot | sandal |
+    slipper | high heel | heel | loafer |
     cleat | rain boot | flip flop | clog | hiking boot | football boot | shoes | ballet shoe
 small appliance | small household appliance | small electric appliance :: toaster | kettle | blender |
     mixer | food processor | coffee maker | coffee machine | espresso machine | iron | clothes iron |

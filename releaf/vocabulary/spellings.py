@@ -71,7 +71,8 @@ FILLERS = frozenset(
     autumn summer winter spring fallen lit never unlit loose assorted various cut chopped office school
     kitchen bathroom garden my-own two three four five six ten dozen plus extra spare second hand store
     bought homemade brand named is are was were be been it im i we has have had that which s
-    smelly nasty gross
+    smelly nasty gross foreign house wall bedroom hotel rusted bulky intact
+    unbroken undamaged offcut remnant completely fully entirely totally
     inside got get gone filled bad good nice great actual whole entire couple kinda maybe also today stinky
     """)
 )

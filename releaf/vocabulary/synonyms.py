@@ -27,7 +27,8 @@ refrigerator = fridge | fridge freezer | refrigerator freezer | icebox
 freezer = deep freeze | deep freezer | chest freezer
 washing machine = washer | clothes washer | laundry machine
 clothes dryer = dryer | drier | tumble dryer | tumble drier | clothing dryer
-stove = oven | cooker | range | cooktop | hob | cooking stove
+stove = electric stove | electric cooker | gas cooker | electric oven | gas stove | oven | cooker | range
+    | cooktop | hob | cooking stove
 microwave = microwave oven
 vacuum cleaner = vacuum | hoover | vac | hand vacuum
 hair dryer = blow dryer | hairdryer | blowdryer | hair drier
@@ -42,7 +43,8 @@ wardrobe = armoire | clothes closet
 clothes = clothing | apparel | garment | unwanted clothes | clothe
 sneaker = runner | trainer | running shoe | tennis shoe | gym shoe | plimsoll | athletic shoe
 shirt = t shirt | tshirt | tee shirt | polo shirt | blouse | tee
-pants = trousers | slacks | trouser
+pants = dungaree | dungarees | overall | overalls | chinos | joggers | sweatpants | trousers | slacks |
+    trouser
 sweater = jumper | pullover | sweatshirt | hoodie | cardigan
 pantyhose = panty hose | tights | nylons | stocking
 scarf = scarve
@@ -50,7 +52,7 @@ bed sheet = sheet | bedsheet | sheet pad | pillowcase | pillow case | bed linen 
 duvet = comforter | quilt | down comforter | goose down duvet | doona
 hanger = coat hanger | clothes hanger | coathanger | clotheshanger
 stuffed animal = teddy bear | teddy | plush toy | plush | plushie | cuddly toy | soft toy | stuffed toy
-flashlight = torch | pocket lamp | headlamp
+flashlight = pocket torch | hand torch | electric torch | head torch | torch | pocket lamp | headlamp
 bulb = light bulb | lamp bulb | electric bulb | lightbulb
 incandescent bulb = incandescent | filament bulb | incandescent lamp | tungsten bulb
 halogen bulb = halogen | halogen lamp | halogen light
@@ -184,7 +186,7 @@ marker = felt pen | felt tip | felt tip pen | highlighter | magic marker | marke
     highlighter pen | whiteboard marker
 pen = biro | ballpoint | ballpoint pen
 wristwatch = watch | wrist watch | smartwatch | smart watch
-eyeglass = eye glass | spectacle | eyewear | eyeware | specs
+eyeglass = spectacle frame | eye glass | spectacle | eyewear | eyeware | specs
 sunglass = sun glass | shades
 jewelry = costume jewelry
 medicine = medication | drug | pharmaceutical | prescription | pill | prescription drug | prescription
@@ -277,6 +279,33 @@ plastic tub = plastic food tub | margarine tub | butter tub | yogurt tub | yogur
     | margarine container | cottage cheese tub | sour cream tub | ice cream tub | plastic pot of yogurt |
     butter container | margarine pot | hummus tub | hummus container | spread tub
 yogurt cup = yogurt cups | single serve yogurt cup
+coffee maker = cafetiere | french press | coffee press | moka pot | percolator | coffee percolator
+bathrobe = dressing gown | house coat | housecoat
+sunscreen = sun cream | suncream | sun block | sunblock | sun lotion | suntan lotion | sun tan cream
+cologne = aftershave | after shave | eau de cologne | aftershave lotion
+thermos = thermos flask | vacuum flask | thermos bottle | thermal flask | insulated flask
+rubber boot = rain boot | wellington boot | gumboot | gum boot | wellington | welly | wellies | wellie
+transmission fluid = transmission oil | gearbox oil | gear box oil
+washer fluid = windscreen wash | windshield wash | screen wash | screenwash | windscreen washer fluid |
+    windshield fluid | windshield washer fluid | wiper fluid
+garden hose = hose pipe | hosepipe
+curtain rod = curtain rail | curtain pole
+hand cream = hand lotion
+range hood = cooker hood | extractor hood | stove hood | kitchen hood | exhaust hood
+snow blower = snow thrower | snowthrower | snowblower
+rototiller = rotavator | rotary tiller | rotovator | garden tiller
+garbage bag = bin bag | bin liner | trash bag | rubbish bag | refuse sack | bin sack | trash liner
+zucchini = courgette
+eggplant = aubergine
+rubber glove = washing up glove | dish glove | dishwashing glove | marigold | rubber cleaning glove |
+    kitchen glove
+pacifier = dummy | soother
+stool = footstool | foot stool | step stool | bar stool | pouffe
+countertop = counter top | worktop | kitchen worktop | work top
+walking aid = zimmer frame | zimmer | walking frame | walker frame | rollator | crutch
+cutting board = chopping board | bread board
+ketchup = tomato ketchup | catsup | tomato catsup
+cereal box = cereal packet | cornflake packet | cornflakes box
 takeaway menu = menu | restaurant menu
 """
 

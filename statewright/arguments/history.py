@@ -22,7 +22,13 @@ def add_history(subcommands: Subcommands) -> None:
         metavar="N",
         help="maximum number of runs (default: %(default)s)",
     )
-    past.add_argument("--json", action="store_true", help="print the runs as JSON")
+    form = past.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the runs as JSON")
+    form.add_argument(
+        "--ids",
+        action="store_true",
+        help="print id and cause of every run of the local store, divided by a tab; for shell completion",
+    )
     past.set_defaults(command=history.history)
 
 

@@ -19,6 +19,9 @@ _AWK = (
 )
 _GIT = "{ git for-each-ref --format='%(refname:short)' 2>/dev/null; echo HEAD; }"
 
+_IDS = "statewright history --ids 2>/dev/null"
+"""Command that prints id and cause of each run, divided by a tab."""
+
 STAGES = {
     "bash": "_statewright_stages",
     "zsh": "_statewright_stages",
@@ -56,24 +59,27 @@ RUNS = {
     "preamble": {
         "bash": f"""
 _statewright_runs() {{
-  compgen -W "last last~1 $({_GIT})" -- "$1"
+  compgen -W "last last~1 $({_GIT}) $({_IDS} | cut -f1)" -- "$1"
 }}
 """,
         "zsh": f"""
 _statewright_runs() {{
   local -a names=(last 'last~1' ${{(f)"$({_GIT})"}})
+  local -a runs=(${{(f)"$({_IDS} | tr '\\t' ':')"}})
   compadd -a names
+  _describe -t runs 'recorded run' runs
 }}
 """,
-        "fish": """
+        "fish": f"""
 function _statewright_runs
   printf '%s\\n' last 'last~1' HEAD
   git for-each-ref --format='%(refname:short)' 2>/dev/null
+  {_IDS}
 end
 """,
     },
 }
-"""Completion of a run or revision: the last runs, branches and tags."""
+"""Completion of a run or revision: ids of runs, the last runs, branches and tags."""
 
 
 def completion(options: argparse.Namespace) -> int:

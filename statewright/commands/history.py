@@ -13,6 +13,8 @@ from statewright.workflow import WorkflowError
 
 def history(options: argparse.Namespace) -> int:
     """List the recorded runs, the newest first."""
+    if options.ids:
+        return _print_ids()
     from statewright.comparison.causes import as_dict
     from statewright.comparison.run_display import print_history
     from statewright.record.transitions.lookup import open_transitions
@@ -31,6 +33,14 @@ def history(options: argparse.Namespace) -> int:
         print_history(wanted, values, terminal(stderr=False), len(rows), options.limit)
     else:
         print(store.absent or NO_RUN)
+    return OK
+
+
+def _print_ids() -> int:
+    from statewright.record.transitions.lookup import local_runs
+
+    for run in local_runs(_root()):
+        print(run.id, " ".join(run.name.split()), sep="\t")
     return OK
 
 

@@ -5,9 +5,13 @@ A run of several pipelines has a parent run in the experiment of each.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from statewright.parameters import DEFAULT_FILE, parse_assignment
+from statewright.workflow import WorkflowError
 
 LONGEST_NOTE = 4900
 """Maximum characters of a description; MLflow refuses tags of more than 5,000 in some stores."""
@@ -129,11 +133,60 @@ def _rows(parent: ParentRecord, end: ParentEnd | None) -> list[tuple[str, str, s
 def _repeat(parent: ParentRecord, context: Mapping[str, str]) -> list[str]:
     commit, dirty = context.get(COMMIT, ""), context.get(DIRTY) == "true"
     # A clean checkout has the params of the run; otherwise they may be in no commit.
-    sets = [f" --set {change}" for change in parent.changes if change not in parent.command] if dirty else []
+    changes = [text for change in parent.changes for text in shlex.split(change)] if dirty else []
     lines = [f"git checkout {commit[:12]}"] if commit else []
     if dirty:
         lines = [f"{line}  # the run had changes that are in no commit" for line in lines]
-    return [*lines, parent.command + "".join(sets)]
+    return [*lines, with_assignments(parent.command, changes)]
+
+
+def with_assignments(command: str, changes: Iterable[str] = ()) -> str:
+    """Return a command with one ``--set`` for each key.
+
+    Of several values of a key the last one wins. Equal values of YAML, such as 3 and 3.0, are one value, in
+    the spelling of the first.
+
+    Parameters
+    ----------
+    command : str
+        A command line, with or without ``--set``.
+    changes : iterable of str
+        Further arguments of ``--set``.
+    """
+    words: list[str | None] = []  # None stands for a `--set` of the user
+    texts: list[str] = []
+    given = iter(shlex.split(command))
+    for word in given:
+        if word == "--set":
+            texts.append(next(given, ""))
+        elif word.startswith("--set="):
+            texts.append(word.removeprefix("--set="))
+        else:
+            words.append(word)
+            continue
+        words.append(None)
+    chosen: dict[str, tuple[str, Any]] = {}
+    for text in [*texts, *changes]:
+        key, value = _assigned(text)
+        if key not in chosen or chosen[key][1] != value:
+            chosen[key] = text, value
+    left = [text for text, _ in chosen.values()]
+    parts = []
+    for shown in words:
+        if shown is not None:
+            parts.append(shlex.quote(shown))
+        elif left:
+            parts.append(f"--set {shlex.quote(left.pop(0))}")
+    return " ".join([*parts, *(f"--set {shlex.quote(text)}" for text in left)])
+
+
+def _assigned(text: str) -> tuple[str, Any]:
+    """Return the key of an assignment, and its value such that 1 differs from true."""
+    try:
+        key, value = parse_assignment(text)
+    except WorkflowError:  # a masked value is not valid YAML
+        key, _, value = text.partition("=")
+    return key.removeprefix(f"{DEFAULT_FILE}:"), (isinstance(value, bool), value)
 
 
 def _summary(end: ParentEnd) -> str:

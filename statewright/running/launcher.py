@@ -132,8 +132,14 @@ class Launcher:
                 start_new_session=True,
             )
 
-    def start(self, arguments: list[str] | str, **keywords: Any) -> Command:
-        """Start a command, given as to `Popen` with the keywords `cwd`, `env`, `shell`."""
+    def start(self, arguments: list[str] | str, *, stdout: int | None = None, **keywords: Any) -> Command:
+        """Start a command, given as to `Popen` with the keywords `cwd`, `env`, `shell`.
+
+        Parameters
+        ----------
+        stdout : int, optional
+            Descriptor of an open file for the output; by default it is read from `Command.output`.
+        """
         environment = dict(keywords.get("env") or os.environ)
         module = preloaded(arguments, environment) if self.warm else None
         request = {
@@ -146,9 +152,10 @@ class Launcher:
         body = json.dumps(request).encode()
         output, output_end = os.pipe()
         status, status_end = os.pipe()
+        descriptors = [output_end if stdout is None else stdout, status_end]
         try:
             with self._mutex:
-                socket.send_fds(self._socket, [HEADER.pack(len(body))], [output_end, status_end])
+                socket.send_fds(self._socket, [HEADER.pack(len(body))], descriptors)
                 self._socket.sendall(body)
         except OSError:
             os.close(output)

@@ -1,17 +1,19 @@
 """Links from a flow run in Prefect to its record in MLflow, and to its reports.
 
 The server of `statewright ui` knows both pages. It answers links that name the flow run only, because
-MLflow gets the run after its end: `run_pages.py`. On another server, the links say what to type.
+MLflow gets the run after its end: `run_pages.py`. On another server, the links say what to type. Links end
+with the server, so the command that starts it stands above them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from statewright.masking import mask_text
 from statewright.record.store import tracking_uri
@@ -57,6 +59,8 @@ def _links(run: str | None, root: Path, reports: Mapping[str, str]) -> str:
     """Return the links of a run as a Markdown list, or else what to type."""
     lines = []
     if run:
+        # Prefect keeps this text, and another server may show it when the pages are gone.
+        lines.append(f"The links work while this command runs: `{_ui_command(run, root)}`\n")
         lines.append(f"- [MLflow: params, metrics and files of this run]({run})")
         for file, stage in reports.items():
             link = urlencode({"stage": stage, "file": Path(file).name}, quote_via=quote)
@@ -66,3 +70,9 @@ def _links(run: str | None, root: Path, reports: Mapping[str, str]) -> str:
     lines.append(f"- MLflow: {uri}" if uri.startswith("http") else "- MLflow: `statewright ui --open`")
     lines += [f"- Report: `{root / file}`" for file in reports]
     return "\n".join(lines)
+
+
+def _ui_command(link: str, root: Path) -> str:
+    """Return the command that starts the server of a link."""
+    port = urlsplit(link).port
+    return shlex.join(["statewright", "-C", str(root), "ui", "--prefect-port", str(port)])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -50,8 +49,13 @@ def own_origin(port: int, names: Sequence[str] = ()) -> dict[str, str]:
     }
 
 
-def wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
+def wait_until_up(address: str, alive: Callable[[], bool]) -> None:
     """Wait until `address` answers.
+
+    Parameters
+    ----------
+    alive : callable
+        Return whether the server still runs.
 
     Raises
     ------
@@ -60,10 +64,8 @@ def wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
     """
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise RuntimeError(
-                f"the server of {address} ended with status {process.returncode}; check that the port is free"
-            )
+        if not alive():
+            raise RuntimeError(f"the server of {address} ended; check that the port is free")
         try:
             with urllib.request.urlopen(address, timeout=2):
                 return

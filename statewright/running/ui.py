@@ -16,10 +16,8 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
-import time
 import webbrowser
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -30,11 +28,12 @@ from pathlib import Path
 from statewright.record.relocation import ARTIFACTS, relocate_artifacts
 from statewright.record.store import database_lock, local_uri, store_folder, tracking_uri
 from statewright.running.access import Access, read_access, write_login_file
+from statewright.running.launcher import Command, open_launcher
 from statewright.running.live_log import last_lines
 from statewright.running.mlflow_pages import Mlflow, latest_runs_page
 from statewright.running.prefect_api import NotPrefectError, PrefectApi
 from statewright.running.prefect_links import ask_ui
-from statewright.running.process import stop
+from statewright.running.process import end
 from statewright.running.run_pages import SETTING
 from statewright.running.servers import own_origin, prefect_command, wait_until_up
 from statewright.workflow import WorkflowError
@@ -43,6 +42,8 @@ from statewright.workspace import control_folder
 USUAL_PREFECT_PORT = 4200
 """Port on which a run looks for a server of its own accord."""
 SEARCHED_PORTS = 100
+LOOK_S = 0.15
+"""Seconds to wait for the end of a server before the next one is looked at."""
 STOPS = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end the servers like Ctrl-C; a terminal that closes sends the second one."""
 
@@ -117,10 +118,9 @@ def serve(
                 _open(pages)
             while True:
                 for server, process in zip(servers, processes, strict=True):
-                    if process.poll() is not None:
+                    if process.wait(LOOK_S):
                         print(_ending(server, process), file=sys.stderr)
                         return 1
-                time.sleep(0.3)
     except KeyboardInterrupt:
         return 0
 
@@ -180,50 +180,44 @@ def _environment(root: Path, servers: Sequence[_Server], access: Access, folder:
 
 
 @contextmanager
-def _started(
-    servers: Sequence[_Server], environment: dict[str, str]
-) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Start the servers, and stop them at the end of the block."""
-    processes: list[subprocess.Popen[bytes]] = []
-    try:
-        for server in servers:
-            server.log.parent.mkdir(parents=True, exist_ok=True)
-            with server.log.open("wb") as log:
-                processes.append(
-                    subprocess.Popen(
-                        server.command,
-                        env=environment,
-                        stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=subprocess.STDOUT,
-                        start_new_session=True,
+def _started(servers: Sequence[_Server], environment: dict[str, str]) -> Iterator[list[Command]]:
+    """Start the servers, and stop them at the end of the block.
+
+    They also end if this process is killed, because a supervisor starts them.
+    """
+    processes: list[Command] = []
+    with open_launcher() as launcher:
+        try:
+            for server in servers:
+                server.log.parent.mkdir(parents=True, exist_ok=True)
+                with server.log.open("wb") as log:
+                    processes.append(
+                        launcher.start(list(server.command), env=environment, stdout=log.fileno())
                     )
-                )
-        yield processes
-    finally:
-        for number in (signal.SIGINT, *STOPS):  # a second Ctrl-C must not leave a server behind
-            signal.signal(number, signal.SIG_IGN)
-        for process in processes:
-            if process.poll() is None:
-                process.terminate()
-        for process in processes:
-            stop(process)
+            yield processes
+        finally:
+            for number in (signal.SIGINT, *STOPS):  # a second Ctrl-C must not leave a server behind
+                signal.signal(number, signal.SIG_IGN)
+            for command in processes:
+                if command.group and not command.ended:
+                    with suppress(ProcessLookupError):
+                        os.killpg(command.group, signal.SIGTERM)
+            for command in processes:
+                end(command)
 
 
-def _wait(server: _Server, process: subprocess.Popen[bytes]) -> None:
+def _wait(server: _Server, process: Command) -> None:
     try:
-        wait_until_up(server.health, process)
+        wait_until_up(server.health, lambda: not process.wait(LOOK_S))
     except RuntimeError as error:
         raise WorkflowError(
-            _ending(server, process)
-            if process.poll() is not None
-            else f"{server.name}: {error}; its log: {server.log}"
+            _ending(server, process) if process.ended else f"{server.name}: {error}; its log: {server.log}"
         ) from error
 
 
-def _ending(server: _Server, process: subprocess.Popen[bytes]) -> str:
+def _ending(server: _Server, process: Command) -> str:
     """Return that a server has ended, with the end of its log."""
-    lines = [f"{server.name}'s server ended with status {process.returncode}; its log: {server.log}"]
+    lines = [f"{server.name}'s server ended with status {process.code}; its log: {server.log}"]
     return "\n".join([*lines, *last_lines(server.log)])
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from releaf.lookup import STRICT, ListIndex, build_index, find, other_names
+from releaf.listing import ListIndex, build_index, other_names
+from releaf.lookup import STRICT, find
 from releaf.questions import items_of
 from releaf.words import rename, spell
 

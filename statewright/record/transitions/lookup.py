@@ -97,6 +97,16 @@ def _joined(pending: Sequence[PendingRun], recorded: TransitionStore) -> Transit
     return TransitionStore(newest, with_stages, results, values, recorded.absent)
 
 
+def local_runs(root: Path) -> list[Transition]:
+    """Return the runs that are known here without a server, the newest first.
+
+    A store on a server is not asked: a shell that completes a word must not wait for it.
+    """
+    path = database_path(tracking_uri(root))
+    local = open_database(path) if path is not None and path.is_file() else nothing(NO_RUN)
+    return _joined(pending_transitions(root), _grouped(local)).newest()
+
+
 def is_relative(name: str) -> bool:
     """Return whether a name is ``last`` or ``last~N``."""
     first, tilde, number = name.partition("~")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sqlite3
 import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -85,6 +89,48 @@ def test_stages_cells_and_pipelines_of_the_folder_are_completed(script: Path, tm
     assert completed(script, tmp_path, "plan", "dvc.l") == ["dvc.lock"]
 
 
+def make_store(root: Path, number: int) -> None:
+    """Write a store of MLflow with `number` runs, as far as the ids need it."""
+    (root / ".dvc").mkdir()
+    store = root / ".statewright" / "mlflow"
+    store.mkdir(parents=True)
+    with closing(sqlite3.connect(store / "mlflow.db")) as database:
+        columns = "run_uuid, experiment_id, name, status, start_time, end_time, lifecycle_stage"
+        database.execute(f"CREATE TABLE runs ({columns})")
+        database.execute("CREATE TABLE tags (key, value, run_uuid)")
+        runs = [(f"{n:08x}", "1", f"lr {n}", "FINISHED", n, n, "active") for n in range(number)]
+        database.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", runs)
+        tags = [("statewright.kind", "transition", run[0]) for run in runs]
+        database.executemany("INSERT INTO tags VALUES (?, ?, ?)", tags)
+        database.commit()
+
+
+def test_ids_of_runs_are_completed(script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_store(tmp_path, 20)
+    program = tmp_path / "bin" / "statewright"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m statewright "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert completed(script, tmp_path, "show", "0000001") == ["00000013", "00000012", "00000011", "00000010"]
+    assert completed(script, tmp_path, "diff", "00000002") == ["00000002"]
+
+
+def test_ids_are_read_without_mlflow_and_without_a_server(tmp_path: Path) -> None:
+    make_store(tmp_path, 3)
+    code = (
+        "import sys; from statewright.record.transitions.lookup import local_runs; from pathlib import Path; "
+        "print([run.id for run in local_runs(Path())], {'mlflow', 'dvc', 'prefect'} & set(sys.modules))"
+    )
+    for uri, ids in (("", ["00000002", "00000001", "00000000"]), ("http://127.0.0.1:9", [])):
+        environment = {**os.environ, "MLFLOW_TRACKING_URI": uri}
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.stdout == f"{ids} set()\n", done.stderr
+
+
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_other_shells_get_a_script_with_the_same_commands(
     shell: str, capsys: pytest.CaptureFixture[str]
@@ -93,5 +139,6 @@ def test_other_shells_get_a_script_with_the_same_commands(
         main(["completion", shell])
     text = capsys.readouterr().out
     assert "_statewright_stages" in text and "_statewright_runs" in text
+    assert "statewright history --ids" in text
     help_text = build_parser().format_help()
     assert all(command in text and command in help_text for command in ("history", "show", "graph"))

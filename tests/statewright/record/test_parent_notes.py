@@ -63,9 +63,29 @@ def test_changed_params_that_are_in_no_commit_are_set_again() -> None:
     text = note(PARENT, DIRTY)
     assert "statewright run train --set train.lr=0.7\n" in text
     assert "git checkout aaaaaaaaaaaa  # the run had changes that are in no commit\n" in text
-    given = ParentRecord("x", command="statewright run --set train.lr=0.7", changes=["train.lr=0.7"])
-    assert note(given, DIRTY).count("--set") == 1
     assert "git checkout" not in note(PARENT, {})
+
+
+@pytest.mark.parametrize(
+    ("command", "changes", "repeated"),
+    [
+        ("run --set x=3", ["x=3.0"], "run --set x=3"),
+        ("run --set=x=3 --set x=4 a", [], "run --set x=4 a"),
+        ("run --set x=3 a", ["y=1", "x=5"], "run --set x=5 a --set y=1"),
+        (
+            "run --set params.yaml:x=3",
+            ["x=3", "other.yaml:x=3"],
+            "run --set params.yaml:x=3 --set other.yaml:x=3",
+        ),
+        ("run --set x=1", ["x=true"], "run --set x=true"),
+        ("run --set 'name=a b'", ["'name=a b'"], "run --set 'name=a b'"),
+        ("run --set token=***", [], "run --set 'token=***'"),
+        ("run --set xy=3", ["x=3"], "run --set xy=3 --set x=3"),
+    ],
+)
+def test_each_key_is_set_once_to_its_last_value(command: str, changes: list[str], repeated: str) -> None:
+    given = ParentRecord("x", command=command, changes=changes)
+    assert note(given, DIRTY).splitlines()[2] == repeated
 
 
 @pytest.mark.parametrize("number", [15, 16, 400])

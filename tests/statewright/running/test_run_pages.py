@@ -140,6 +140,8 @@ def test_links_are_for_the_repository_of_the_server(
     assert (f"]({base}?stage=make%20report&file=report%20page.html)" in text) == known
     assert ("`statewright ui --open`" in text) != known
     assert f"`{tmp_path}/out/report page.html`" in text
+    command = f"`statewright -C {tmp_path} ui --prefect-port 4200`"
+    assert (f"The links work while this command runs: {command}" in text) == known
 
 
 def test_a_store_on_a_server_is_named_without_its_password(

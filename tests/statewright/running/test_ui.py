@@ -105,6 +105,35 @@ def test_a_port_that_does_not_exist_is_refused(tmp_path: Path) -> None:
         ui.serve(tmp_path, prefect_port=70000, mlflow_port=free_port())
 
 
+HOLD = """
+import sys, time
+from pathlib import Path
+from statewright.running import ui
+# A server in a shell is a child of the command, as MLflow's workers are.
+command = ["sh", "-c", "python3 -m http.server --bind 127.0.0.1 $0; true", sys.argv[1]]
+url = "http://127.0.0.1:" + sys.argv[1]
+with ui._started([ui._Server("files", url, url, command, Path("log"))], {"PATH": sys.argv[2]}) as started:
+    ui._wait(ui._Server("files", url, url, command, Path("log")), *started)
+    print("up", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_the_servers_end_with_a_killed_command(tmp_path: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "-c", HOLD, str(port), os.environ["PATH"]]
+    environment = {**os.environ, "PYTHONPATH": str(HERE)}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"up\n"
+        assert not ui._is_free(port)
+        process.kill()
+    deadline = time.monotonic() + 30
+    while not ui._is_free(port):
+        assert time.monotonic() < deadline, "a server outlives the command that started it"
+        time.sleep(0.1)
+    assert "GET /" in (tmp_path / "log").read_text()
+
+
 FILES = {
     "dvc.yaml": """
         stages:
