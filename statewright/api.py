@@ -61,6 +61,7 @@ def run(
     assignments: Sequence[str] = (),
     force: bool = False,
     keep_going: bool = True,
+    on: str | None = None,
 ) -> bool:
     """Run the stages that are not up to date and return whether all succeeded.
 
@@ -79,6 +80,8 @@ def run(
         Run every taken stage even if nothing changed.
     keep_going : bool
         After a failure, run the stages that do not need the failed one.
+    on : str, optional
+        Run the stages on a Dask cluster, such as ``dask`` or ``dask=tcp://HOST:8786``.
 
     Raises
     ------
@@ -94,6 +97,7 @@ def run(
         workers=workers,
         assignments=assignments,
         keep_going=keep_going,
+        on=on,
     )
     return status == 0
 

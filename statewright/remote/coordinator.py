@@ -23,7 +23,7 @@ import threading
 import uuid
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,7 +173,8 @@ class RemoteRunner:
         finally:
             del self._messages[request.token]
             if self.client.status == "running":
-                Event(request.token, client=self.client).clear()
+                with suppress(OSError):  # the scheduler may have gone by now
+                    Event(request.token, client=self.client).clear()
 
     def _submit(self, request: StageRequest, stage: Stage, workers: list[str] | None) -> Future:
         return self.client.submit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -268,7 +269,7 @@ def _record(work: Work, stage: Stage, current: _Attempt, status: str) -> None:
             **work.flow_run,
             **artifact_tags(repository, stage),
             **(_environment(work, stage, outputs) if status == "ran" else {}),
-            **({"statewright.host": current.usage.host} if current.usage.host else {}),
+            **(_host(work, current) if status == "ran" else {}),
         },
         metrics=stage_metrics(repository, stage) if status in ("ran", "restored") else {},
         used={"ram_gb": current.usage.ram_gb, "cpu_seconds": current.usage.cpu_s} if status == "ran" else {},
@@ -277,6 +278,11 @@ def _record(work: Work, stage: Stage, current: _Attempt, status: str) -> None:
         models = models_of(work, stage, outputs) if status in ("ran", "restored") else ()
         record = replace(record, datasets=datasets_of(work, inputs), models=models)
     work.recorder.stage(mask_record(record))
+
+
+def _host(work: Work, current: _Attempt) -> dict[str, str]:
+    """Return the machine that ran a stage as a tag, in a run on a cluster."""
+    return {"statewright.host": current.usage.host or socket.gethostname()} if work.elsewhere else {}
 
 
 def _environment(work: Work, stage: Stage, outputs: Hashes) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Source files travel as git has them, and a worker's checkout holds nothing else."""
+"""Source files travel as git has them, and a checkout holds nothing else."""
 
 from __future__ import annotations
 
