@@ -137,7 +137,7 @@ class Plan:
                         for r in d.reasons
                     ],
                     "seconds": list(d.seconds) if d.seconds else None,
-                    "fetch": asdict(d.fetch) if d.fetch else None,
+                    **({"fetch": asdict(d.fetch)} if d.fetch else {}),
                 }
                 for address, d in self.decisions.items()
             }

@@ -328,7 +328,6 @@ def test_a_plan_is_plain_json() -> None:
             }
         ],
         "seconds": None,
-        "fetch": None,
     }
 
 
