@@ -18,7 +18,7 @@ SHAPES = ("layers", "independent", "chain")
 
 
 @dataclass(frozen=True)
-class Used:
+    """Wall and processor seconds, and peak memory in MB, of a process."""
     """Seconds of the wall clock, seconds of the processor with children, and peak memory in MB."""
 
     wall: float
