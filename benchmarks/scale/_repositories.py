@@ -18,8 +18,8 @@ SHAPES = ("layers", "independent", "chain")
 
 
 @dataclass(frozen=True)
-    """Wall and processor seconds, and peak memory in MB, of a process."""
-    """Seconds of the wall clock, seconds of the processor with children, and peak memory in MB."""
+class Used:
+    """Wall seconds, CPU seconds with children, and peak memory in MB."""
 
     wall: float
     processor: float

@@ -23,8 +23,8 @@ QUADRATIC = "chain"
 """DVC's search for cycles takes minutes in a long chain."""
 
 
-    """Yield what each command uses after the source has changed, a shape a table."""
-    """Yield, a shape, what each command uses after the source of all stages has changed."""
+def tables(repeat: int) -> Tables:
+    """Yield what each command uses after a change, one table a shape."""
     compileall.compile_dir(statewright.__path__[0], quiet=1)
     for shape in SHAPES:
         rows: list[list[TextOrNumber]] = []

@@ -21,8 +21,8 @@ REMOTE_BANDWIDTH = 100e6
 STAGE_BYTES = 1e6
 
 
-    """Yield the saturation for each duration, and 1,000 hosts beside theory."""
-    """Yield the saturation for each duration of a stage, and the throughput over hosts."""
+def tables(repeat: int) -> Tables:
+    """Yield the saturation for each duration of a stage, beside theory."""
     costs = measured_costs()
     if isinstance(costs, Omission):
         yield costs

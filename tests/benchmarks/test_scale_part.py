@@ -14,8 +14,8 @@ from statewright.planning.plan import SKIP
 from statewright.session import open_session
 
 
+def machine_repair(service: float, delay: float, hosts: int) -> float:
     """Return the throughput of M/M/1//N by its closed form."""
-    """Return the throughput of M/M/1//N by its closed form, 1 - p0 over the service time."""
     ratio = service / delay
     weights = [math.factorial(hosts) / math.factorial(hosts - n) * ratio**n for n in range(hosts + 1)]
     return (1 - 1 / sum(weights)) / service
