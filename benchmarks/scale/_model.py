@@ -57,7 +57,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Simulated:
-    """Throughput in stages a second, and the share of time in which the coordinator is busy."""
+    """Stages a second, and the share of time the coordinator is busy."""
 
     throughput: float
     busy: float

@@ -19,7 +19,7 @@ SHAPES = ("layers", "independent", "chain")
 
 @dataclass(frozen=True)
 class Used:
-    """Seconds of the wall clock, seconds of the processor with children, and peak memory in MB."""
+    """Wall seconds, CPU seconds with children, and peak memory in MB."""
 
     wall: float
     processor: float

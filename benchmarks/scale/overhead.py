@@ -1,4 +1,4 @@
-"""Overhead of a trivial stage: on this machine, under Prefect, and on a cluster of this machine.
+"""Overhead of a trivial stage: here, under Prefect, and on local workers.
 
 A figure is the slope between two numbers of independent stages, so that the start of a command and of a
 cluster does not count. CPU seconds are those of the coordinator and of processes that it waited for.
@@ -61,7 +61,7 @@ def trivial(size: int) -> str:
 
 
 def slope(few: Used, many: Used) -> Used:
-    """Return what one stage adds; at least 1 ms, since a loaded machine can give less than nothing."""
+    """Return what one stage adds; at least 1 ms, as load can give less."""
     added = MANY - FEW
     return Used(
         max(0.001, (many.wall - few.wall) / added),

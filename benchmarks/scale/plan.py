@@ -24,7 +24,7 @@ QUADRATIC = "chain"
 
 
 def tables(repeat: int) -> Tables:
-    """Yield, a shape, what each command uses after the source of all stages has changed."""
+    """Yield what each command uses after a change, one table a shape."""
     compileall.compile_dir(statewright.__path__[0], quiet=1)
     for shape in SHAPES:
         rows: list[list[TextOrNumber]] = []

@@ -22,7 +22,7 @@ STAGE_BYTES = 1e6
 
 
 def tables(repeat: int) -> Tables:
-    """Yield the saturation for each duration of a stage, and the throughput over hosts."""
+    """Yield the saturation for each duration of a stage, beside theory."""
     costs = measured_costs()
     if isinstance(costs, Omission):
         yield costs

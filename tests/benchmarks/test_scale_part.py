@@ -15,7 +15,7 @@ from statewright.session import open_session
 
 
 def machine_repair(service: float, delay: float, hosts: int) -> float:
-    """Return the throughput of M/M/1//N by its closed form, 1 - p0 over the service time."""
+    """Return the throughput of M/M/1//N by its closed form."""
     ratio = service / delay
     weights = [math.factorial(hosts) / math.factorial(hosts - n) * ratio**n for n in range(hosts + 1)]
     return (1 - 1 / sum(weights)) / service
