@@ -133,9 +133,9 @@ class Clocks:
 def main() -> None:
     """Run a repository and print the seconds of each phase as JSON."""
     started = float(sys.argv[1])
-    from statewright.entry import COLLECTED_AFTER
+    from statewright.environment import collect_less
 
-    gc.set_threshold(COLLECTED_AFTER)
+    collect_less()
     import statewright.session
     import statewright.transition  # noqa: F401
     from statewright.cli import main as run

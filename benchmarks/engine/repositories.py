@@ -113,7 +113,7 @@ def prefect_server(folder: Path) -> Iterator[str]:
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:
-        wait_until_up(f"{address}/health", process)
+        wait_until_up(f"{address}/health", lambda: process.poll() is None)
         yield address
     finally:
         stop(process)

@@ -1,4 +1,4 @@
-"""Rosenbrock's function on instances that no other part uses, for a narrower interval.
+"""Rosenbrock's function on instances that no other part uses.
 
 The medians of 15 instances in `bbob` have wide intervals. Here are 90 more, on which nothing was chosen
 either.
