@@ -7,7 +7,6 @@ work, the seconds of the processor say more than those of the wall clock.
 
 from __future__ import annotations
 
-import gc
 import json
 import resource
 import statistics

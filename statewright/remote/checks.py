@@ -37,7 +37,7 @@ def faults_of(cluster: Cluster, root: Path) -> list[str]:
 
 
 def _manifest_faults(values: dict[str, Any]) -> list[str]:
-    """Return what the schemas of Kubernetes say about the pods, if they are installed."""
+    """Return the faults that the schemas of Kubernetes find in the pods."""
     if not find_spec("kubernetes_validate"):
         return []
     import kubernetes_validate

@@ -169,7 +169,7 @@ def _service(name: str) -> dict[str, Any]:
 
 
 def _requests(amounts: dict[str, float]) -> dict[str, dict[str, str]]:
-    """Return requests and limits, which are equal: a worker has what it offers, and no more."""
+    """Return equal requests and limits: a worker has what it offers."""
     values = {"cpu": f"{amounts['cpu']:g}", "memory": f"{math.ceil(amounts['ram_gb'] * 1024)}Mi"}
     if amounts["gpu"]:
         values["nvidia.com/gpu"] = f"{math.ceil(amounts['gpu'])}"

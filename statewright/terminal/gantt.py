@@ -96,7 +96,7 @@ def problem_chart(problem: Problem, schedule: Schedule, name: str) -> Chart:
 
 
 def placement_chart(placement: Placement, hosts: int, assumed: Collection[str] = ()) -> Chart:
-    """Return the chart of stages on hosts, with makespan, transfers and lower bound as title."""
+    """Return the chart of stages on hosts; the title gives the makespan."""
     times = placement.schedule
     fetched = f"{placement.moved / 1e6:.1f} MB in {clock(sum(placement.transfer.values()))}"
     title = (
