@@ -268,7 +268,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
             ),
         }
         for address, process in waited.items():
-            wait_until_up(address, process)
+            wait_until_up(address, lambda process=process: process.poll() is None)
         environment = {
             **{
                 key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "MLFLOW_"))
