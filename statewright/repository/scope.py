@@ -107,7 +107,7 @@ def _steps(repository: Repository, request: Request, stages: Sequence[DvcStage])
 def _reachable(graph: Any, stages: Sequence[DvcStage], *, downstream: bool) -> set[DvcStage]:
     """Return stages with all that they need, or with all that depend on them.
 
-    DVC's function searches from each stage anew, which is quadratic if all stages are given.
+    DVC's function starts a search at each stage, which is quadratic if all stages are given.
     """
     neighbours = graph.predecessors if downstream else graph.successors
     reachable, waiting = set(stages), list(stages)
