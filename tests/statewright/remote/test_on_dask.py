@@ -305,17 +305,21 @@ def test_full_disk_of_a_worker_and_time_limit(
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)], check=True)
     try:
         cluster.start(2)
-        cluster.add_worker("full", disk, "cpu=1 gpu=1")
+        cluster.add_worker("full", disk, "gpu=1")  # no core: only a stage without one runs there
         cluster.start(3)
         text = (slow / "dvc.yaml").read_text()
         large = text.replace("echo 1 > first.txt", "head -c 2000000 /dev/zero > first.txt")
-        write(slow, {"dvc.yaml": large.replace("outs: [first.txt]", "outs: [first.txt]\n    meta: {gpu: 1}")})
+        write(
+            slow,
+            {"dvc.yaml": large.replace("outs: [first.txt]", "outs: [first.txt]\n    meta: {cpu: 0, gpu: 1}")},
+        )
         assert _run(slow, cluster) == 1
         printed = " ".join(capfd.readouterr().err.split())
         assert "stage 'first' on" in printed and "No space left on device" in printed
         write(slow, {"dvc.yaml": large.replace("retries: 0", "timeout_s: 1")})
         assert _run(slow, cluster) == 1
-        assert "did not end within 1 s" in " ".join(capfd.readouterr().err.split())
+        printed = " ".join(capfd.readouterr().err.split())
+        assert "did not end within 1 s" in printed, printed
         wait_until(lambda: not any(map(is_running, _started(pids))), 20)
         write(slow, {"dvc.yaml": large})
         (pids / "go").touch()
