@@ -6,9 +6,11 @@ from flows.pipeline import flow, update
 
 
 @flow(name="emotion")
-def emotion(workers: int = 2, set_params: list[str] | None = None, force: bool = False) -> None:
+def emotion(
+    workers: int = 2, set_params: list[str] | None = None, force: bool = False, on: str | None = None
+) -> None:
     """Bring every stage of the emotion pipeline up to date."""
-    update("emotion", workers, set_params, force)
+    update("emotion", workers, set_params, force, on)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ from flows.pipeline import flow, update
 
 
 @flow(name="fusion")
-def fusion(workers: int = 2, set_params: list[str] | None = None, force: bool = False) -> None:
+def fusion(
+    workers: int = 2, set_params: list[str] | None = None, force: bool = False, on: str | None = None
+) -> None:
     """Bring every stage of the fusion pipeline up to date."""
-    update("fusion", workers, set_params, force)
+    update("fusion", workers, set_params, force, on)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,9 @@ __all__ = ["flow", "update"]
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def update(pipeline: str, workers: int, set_params: list[str] | None, force: bool) -> None:
+def update(
+    pipeline: str, workers: int, set_params: list[str] | None, force: bool, on: str | None = None
+) -> None:
     """Bring ``PIPELINE-report`` and every stage before it up to date.
 
     Parameters
@@ -31,6 +33,8 @@ def update(pipeline: str, workers: int, set_params: list[str] | None, force: boo
         Changes of ``params.yaml`` to make first, such as ``emotion.train.lr=1e-3``.
     force : bool
         Run every stage even if nothing changed, as ``dvc repro --force`` does.
+    on : str, optional
+        Run the stages on a Dask cluster, such as ``dask=tcp://HOST:8786``.
 
     Raises
     ------
@@ -38,4 +42,4 @@ def update(pipeline: str, workers: int, set_params: list[str] | None, force: boo
         If a stage failed, with its name, cause and log.
     """
     request = Request((f"{pipeline}-report",), force=force)
-    session.run(ROOT, request, workers=workers, assignments=set_params or (), name=pipeline)
+    session.run(ROOT, request, workers=workers, assignments=set_params or (), name=pipeline, on=on)

@@ -6,9 +6,11 @@ from flows.pipeline import flow, update
 
 
 @flow(name="releaf")
-def releaf(workers: int = 2, set_params: list[str] | None = None, force: bool = False) -> None:
+def releaf(
+    workers: int = 2, set_params: list[str] | None = None, force: bool = False, on: str | None = None
+) -> None:
     """Bring every stage of the releaf pipeline up to date."""
-    update("releaf", workers, set_params, force)
+    update("releaf", workers, set_params, force, on)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ from flows.pipeline import flow, update
 
 
 @flow(name="sifa")
-def sifa(workers: int = 2, set_params: list[str] | None = None, force: bool = False) -> None:
+def sifa(
+    workers: int = 2, set_params: list[str] | None = None, force: bool = False, on: str | None = None
+) -> None:
     """Bring every stage of the sifa pipeline up to date."""
-    update("sifa", workers, set_params, force)
+    update("sifa", workers, set_params, force, on)
 
 
 if __name__ == "__main__":

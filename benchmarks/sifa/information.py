@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from scipy.integrate import quad
@@ -54,7 +56,7 @@ def labelled_truth(shift: float) -> float:
         density = (norm.pdf(value) + norm.pdf(value - shift)) / 2
         return float(-density * np.log(density))
 
-    return float(quad(entropy, -10, 10 + shift, limit=200)[0] - 0.5 * np.log(2 * np.pi * np.e))
+    return float(quad(entropy, -10, 10 + shift, limit=200)[0] - 0.5 * math.log(2 * math.pi * math.e))
 
 
 def _estimators() -> BenchmarkTable:

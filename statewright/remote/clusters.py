@@ -12,6 +12,7 @@ Dask's abstract resources `cpu`, `ram_gb` and `gpu`, see `resources`.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from distributed import Client
 
 LOOPBACK = "127.0.0.1"
+
+QUIET = "import logging; logging.getLogger('distributed').setLevel(logging.WARNING)"
+"""Code with which a worker of this machine starts, see `_warnings_only`."""
 
 Say = Callable[[str], None]
 """Function that prints a line for the user."""
@@ -87,7 +91,7 @@ def connect(
     root = root or Path.cwd()
     for line in warnings_of(cluster):
         say(line)
-    with _opened(cluster, workers, root) as (scheduler, security):
+    with _warnings_only(), _opened(cluster, workers, root) as (scheduler, security):
         try:
             client = distributed.Client(scheduler, security=security, timeout=min(cluster.wait, 30))
         except (OSError, TimeoutError) as error:
@@ -99,6 +103,21 @@ def connect(
             _wait(client, cluster)
             _check_environment(client, cluster, root, say)
             yield client
+
+
+@contextmanager
+def _warnings_only() -> Iterator[None]:
+    """Keep Dask's messages about connections out of the block's output.
+
+    Inside a flow, Prefect prints what other libraries log.
+    """
+    logger = logging.getLogger("distributed")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _check_environment(client: Client, cluster: Cluster, root: Path, say: Say) -> None:
@@ -153,7 +172,7 @@ def _local(cluster: Cluster, workers: int) -> Any:
             memory_limit=0,
             local_directory=cluster.folder,
             env={"PYTHONHASHSEED": seed} if seed else {},
-            preload=[] if seed else ["import os; os.environ.pop('PYTHONHASHSEED', None)"],
+            preload=[QUIET] if seed else [QUIET, "import os; os.environ.pop('PYTHONHASHSEED', None)"],
             resources=worker_resources(cluster, number),
         )
     os.environ.pop("PYTHONHASHSEED", None)

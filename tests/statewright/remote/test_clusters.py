@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 
@@ -53,6 +54,12 @@ def test_workers_and_this_process_have_the_environment_of_the_caller(local):
     seen = client.submit(lambda: {name: os.environ.get(name) for name in names}).result(timeout=60)
     assert seen == {name: before.get(name) for name in names}
     assert {name: os.environ.get(name) for name in names} == seen
+
+
+@pytest.mark.slow
+def test_messages_of_dask_about_connections_are_left_out(local):
+    assert not logging.getLogger("distributed.scheduler").isEnabledFor(logging.INFO)
+    assert logging.getLogger("distributed.scheduler").isEnabledFor(logging.WARNING)
 
 
 def test_a_scheduler_that_does_not_answer_is_named():
