@@ -56,5 +56,7 @@ def declaration(kind: str) -> str:
     for number in range(STAGES):
         command = f"sleep {SECONDS}" if kind == "sleeping" else f"python compute.py {SECONDS}"
         lines += [f"  s{number}:", f"    cmd: {command} && echo {number} > out/{number}"]
+        # A stage without dependencies stays on the coordinator.
+        lines += [f"    deps: [{'source.txt' if kind == 'sleeping' else 'compute.py'}]"]
         lines += [f"    outs: [out/{number}]"]
     return "\n".join(lines)

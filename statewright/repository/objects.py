@@ -31,12 +31,15 @@ class Objects:
         Stores of DVC.
     held : set of str
         Hashes that the remote is known to hold.
+    moving : dict
+        Hash that a thread pushes -> event of its end.
     """
 
     repo: Repo
     remote: Any
     cache: Any
     held: set[str] = field(default_factory=set)
+    moving: dict[str, threading.Event] = field(default_factory=dict)
     mutex: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -74,12 +77,28 @@ def push_objects(objects: Objects, entries: Collection[Mapping[str, Any]]) -> No
     OSError
         If an object is not in the cache or cannot be copied.
     """
-    with objects.mutex:
-        wanted = [hash_info for hash_info in _expand(objects, entries) if hash_info.value not in objects.held]
-    if wanted:
-        _transfer(objects, objects.cache, objects.remote, wanted, "pushed to")
+    while True:
+        ended = threading.Event()
         with objects.mutex:
-            objects.held.update(hash_info.value for hash_info in wanted)
+            lacking = [item for item in _expand(objects, entries) if item.value not in objects.held]
+            wanted = [item for item in lacking if item.value not in objects.moving]
+            others = [objects.moving[item.value] for item in lacking if item.value in objects.moving]
+            objects.moving.update(dict.fromkeys((str(item.value) for item in wanted), ended))
+        try:
+            if wanted:
+                _transfer(objects, objects.cache, objects.remote, wanted, "pushed to")
+                with objects.mutex:
+                    objects.held.update(str(item.value) for item in wanted)
+        finally:
+            with objects.mutex:
+                for item in wanted:
+                    del objects.moving[item.value]
+            ended.set()
+        if not others:
+            return
+        # Stages that start together need the same inputs. What another thread could not push is tried again.
+        for event in others:
+            event.wait()
 
 
 def fetch_objects(objects: Objects, entries: Collection[Mapping[str, Any]]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.scale import transfer
 from benchmarks.scale._model import Costs, bound, exact, saturation, simulate
 from benchmarks.scale._repositories import SHAPES, Used, make_recorded
 from benchmarks.scale.overhead import FEW, MANY, slope
@@ -56,3 +57,21 @@ def test_a_recorded_repository_is_up_to_date_until_its_source_changes(shape: str
 def test_the_overhead_is_the_slope() -> None:
     many = Used(3.0 + 2 * (MANY - FEW), 1.0, 50.0)
     assert slope(Used(3.0, 1.0, 50.0), many) == Used(2.0, 0.001, 0.0)
+
+
+def test_the_bound_of_bytes_counts_each_object_once_to_each_machine() -> None:
+    one = dict.fromkeys(["last", *(f"part{n}" for n in range(transfer.PARTS))], "a")
+    outputs = transfer.PARTS * transfer.PART + transfer.LAST
+    assert transfer.bound(one) == (transfer.SOURCE + outputs, transfer.SOURCE + outputs)
+    two = one | {"part0": "b"}
+    assert transfer.bound(two)[1] == 2 * transfer.SOURCE + transfer.PART + outputs
+
+
+def test_a_store_counts_the_bytes_of_objects_only() -> None:
+    counted = transfer.Counted()
+    application = counted.around(lambda environ, start: [b"12", b"345"])
+    put = {"REQUEST_METHOD": "PUT", "PATH_INFO": "/b/files/md5/aa/bb", "CONTENT_LENGTH": "7"}
+    get = {"REQUEST_METHOD": "GET", "PATH_INFO": "/b/files/md5/aa/bb"}
+    for environ in (put, get, get | {"PATH_INFO": "/b/runs/aa"}):
+        assert b"".join(application(environ, lambda *_: None)) == b"12345"
+    assert (counted.taken, counted.given, counted.requests) == (7, 5, 3)
