@@ -126,8 +126,9 @@ def test_what_only_the_pipelines_need_is_not_installed(binaries: Path, module: s
 
 def test_every_module_of_the_engine_can_be_imported(binaries: Path, tmp_path: Path) -> None:
     files = [path.relative_to(ROOT) for path in (ROOT / "statewright").rglob("[!_]*.py")]
-    # The samplers need numpy, which the extra `tune` brings.
+    # The samplers need numpy, which the extra `tune` brings; a plug-in of Dask's workers needs Dask.
     files = [path for path in files if path.parent != Path("statewright/search")]
+    files.remove(Path("statewright/remote/guard.py"))
     names = sorted(".".join(path.with_suffix("").parts) for path in files)
     program = f"import importlib\nfor name in {names!r}: importlib.import_module(name)\nprint('all')"
     assert run([str(binaries / "python"), "-c", program], tmp_path).strip() == "all"
