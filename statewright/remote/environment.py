@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 import re
+import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, distributions, version
@@ -53,7 +54,9 @@ def packages_of(root: Path) -> list[str]:
                 return sorted(_locked(path))
             except (OSError, ValueError) as error:
                 raise WorkflowError(f"{name}: not a valid lock file: {error}") from error
-    return sorted({_normal(d.name) for d in distributions() if d.name})
+    # Setuptools adds its private copies of packages to the path of a process that imports it.
+    path = [folder for folder in sys.path if Path(folder).name != "_vendor"]
+    return sorted({_normal(d.name) for d in distributions(path=path) if d.name})
 
 
 def _locked(path: Path) -> set[str]:

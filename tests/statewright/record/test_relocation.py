@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import threading
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -30,8 +31,17 @@ def own_store(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "music")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_registry() -> Iterator[None]:
+    """Forget the registry that the service has named to all of this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mlflow.tracking._model_registry.utils._registry_uri", None)
+        patch.delenv("MLFLOW_REGISTRY_URI", raising=False)
+        yield
+
+
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(own_registry: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository whose store has a run, a Logged Model and a registered model."""
     folder = tmp_path_factory.mktemp("made") / "it's ours"
     with pytest.MonkeyPatch.context() as patch:

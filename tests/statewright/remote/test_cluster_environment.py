@@ -76,3 +76,11 @@ def test_an_allowed_difference_is_printed() -> None:
     check_workers(Workers({"platform": "Linux riscv64"}), ["pytest"], ("platform",), lines.append)
     assert len(lines) == 1
     assert "platform Linux riscv64 instead of" in lines[0]
+
+
+def test_private_copies_of_setuptools_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vendored = tmp_path / "setuptools" / "_vendor"
+    (vendored / "autocommand-2.2.2.dist-info").mkdir(parents=True)
+    (vendored / "autocommand-2.2.2.dist-info/METADATA").write_text("Name: autocommand\nVersion: 2.2.2\n")
+    monkeypatch.syspath_prepend(str(vendored))
+    assert "autocommand" not in packages_of(tmp_path)

@@ -18,7 +18,7 @@ from statewright.record.transitions.database import open_database
 from statewright.record.transitions.lookup import find, open_transitions
 from statewright.record.transitions.model import Transition, TransitionStore, merged
 from statewright.record.values import valid_key
-from statewright.running.recording import record_journal
+from statewright.running.recording import Outcome, record_journal
 from statewright.workflow import Output, Stage, WorkflowError
 
 FIT = Stage("fit", ("python fit.py",), outs=(Output("model.txt"),))
@@ -64,7 +64,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ],
     )
     for written in journal.pending(path):
-        assert record_journal(path, written) == (False, None)
+        assert record_journal(path, written) == Outcome()
         journal.remove(written)
     return path
 
