@@ -55,8 +55,8 @@ def packages_of(root: Path) -> list[str]:
             except (OSError, ValueError) as error:
                 raise WorkflowError(f"{name}: not a valid lock file: {error}") from error
     # Setuptools adds its private copies of packages to the path of a process that imports it.
-    path = [folder for folder in sys.path if Path(folder).name != "_vendor"]
-    return sorted({_normal(d.name) for d in distributions(path=path) if d.name})
+    folders = [folder for folder in sys.path if Path(folder).name != "_vendor"]
+    return sorted({_normal(d.name) for d in distributions(path=folders) if d.name})
 
 
 def _locked(path: Path) -> set[str]:
