@@ -1,4 +1,4 @@
-"""Bytes that a run on two workers moves through an S3 remote, beside the lower bound.
+"""Bytes that a run on two workers moves through an S3 remote.
 
 A server of moto on this machine is the store, and counts the bytes of the objects that it takes and gives.
 The bound, for the placement that Dask chose: each object goes to the remote once, from where it is; to each
@@ -97,7 +97,7 @@ def tables(repeat: int) -> Tables:
 
 @contextmanager
 def store() -> Iterator[tuple[Counted, int]]:
-    """Yield what an S3 store on a free port of this machine has counted, and the port."""
+    """Yield what an S3 store on a free port counts, and the port."""
     from moto.server import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
