@@ -211,8 +211,9 @@ def _create_local(path: str, data: bytes) -> bool:
 
 def _is_unsupported(error: Exception) -> bool:
     """Return whether a store does not know conditional requests."""
+    # botocore names the code in brackets: a bare 501 may be part of the number of a request.
     text = f"{error} {error.__cause__ or ''}"
-    return isinstance(error, NotImplementedError) or "NotImplemented" in text or "501" in text
+    return isinstance(error, NotImplementedError) or "(NotImplemented)" in text or "(501)" in text
 
 
 def _remove(remote: Remote, path: str) -> None:

@@ -159,7 +159,7 @@ def _first_answers(configured: Any, timeout_s: float) -> float | str:
 
 
 def _ask(configured: Any) -> None:
-    """Send one request; that there is no such file is an answer, too."""
+    """Send one request; a missing file is an answer, too."""
     if configured.fs.protocol in ("http", "https"):
         # fsspec takes a refused connection for a file that does not exist.
         from fsspec.asyn import sync

@@ -93,3 +93,31 @@ def test_the_time_of_the_start_needs_no_clock_of_the_owner() -> None:
     now = 1_700_000_000.0
     expected = leases.time.strftime("%H:%M", leases.time.localtime(now - 600))
     assert leases.describe(holder, now) == f"ana@gpu1, who runs 'train' since {expected}"
+
+
+@pytest.mark.parametrize(
+    ("error", "unsupported"),
+    [
+        (OSError("An error occurred (NotImplemented) when calling the PutObject operation"), True),
+        (OSError("An error occurred (501) when calling the PutObject operation"), True),
+        (NotImplementedError("mode"), True),
+        (OSError("An error occurred (AccessDenied) when calling PutObject: request 7501AB"), False),
+    ],
+)
+def test_only_a_store_without_conditional_requests_is_written_otherwise(
+    error: Exception, unsupported: bool, stores: dict[str, Remote], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, mode: str = "overwrite", **__: object) -> None:
+        if mode == "create":
+            raise error
+
+    remote = stores["local"]
+    monkeypatch.setattr(type(remote.fs), "protocol", "s3")
+    monkeypatch.setattr(remote.fs.fs, "pipe_file", refuse)
+    monkeypatch.setattr(leases, "SETTLE_S", 0.0)
+    if not unsupported:
+        with pytest.raises(type(error), match="AccessDenied"):
+            leases.acquire(remote, KEY, "train")
+        return
+    with pytest.raises(FileNotFoundError):  # the second, plain writing is reached; this one writes nothing
+        leases.acquire(remote, KEY, "train")
