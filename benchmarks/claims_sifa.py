@@ -11,7 +11,7 @@ RUN_SIFA = "`statewright run sifa`"
 STAND_INS = {
     "digits": "turned digits, n = 100",
     "digits500": "turned digits, n = 500",
-    "signals": "MNIST-1D, N = 1,000",
+    "signals": "MNIST-1D (N = 1,000 with 3 seeds, 4,000 with 10)",
     "molecules": "QM7, N = 1,000",
     "solubility": "ESOL by scaffold",
     "sixnine": "6 and 9, a false symmetry",
